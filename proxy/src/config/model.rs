@@ -1,0 +1,130 @@
+//! What every dialect lowers into: proven values in sluice's own words, no dialect's.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that is to be served: the outcome of loading a set of documents.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Sorted by address; no two share one.
+    pub listeners: Vec<Listener>,
+}
+
+/// One address to accept on, and the routes behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// The address bound. An IPv6 wildcard takes IPv6 only.
+    pub bind: SocketAddr,
+    /// At least one.
+    pub routes: Vec<Route>,
+}
+
+/// Connections that match, and the mappings that share them by weight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Which connections of the listener this takes.
+    pub matcher: Matcher,
+    /// At least one, in the order they were declared.
+    pub mappings: Vec<Mapping>,
+}
+
+/// What a route asks of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matcher {
+    /// Every connection; no byte is looked at.
+    Any,
+}
+
+/// One declared way to an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// Who declared it, unique in a configuration.
+    pub name: MappingName,
+    /// Label of this mapping's metrics (Ambassador `stats_name`, else the name).
+    pub stats_name: Arc<str>,
+    /// Share of the route's connections, relative to the others of the route.
+    pub weight: Weight,
+    /// Where to.
+    pub service: Service,
+    /// Which address families a name may resolve to.
+    pub families: Families,
+    /// Which relay may carry it.
+    pub relay: RelayChoice,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+}
+
+/// `kind namespace/name` of the resource that declared a mapping: the key of its counters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MappingName(pub Arc<str>);
+
+impl fmt::Display for MappingName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A share of new connections. Zero takes none; a route's shares need not sum to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weight(pub u32);
+
+/// Host and port of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Service {
+    /// A literal address, or a name to resolve.
+    pub host: Host,
+    /// Never 0.
+    pub port: u16,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+/// A literal address or a DNS name in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// Used as it is.
+    Ip(IpAddr),
+    /// Resolved when a connection needs it.
+    Name(Arc<str>),
+}
+
+/// Address families an upstream name may resolve to; at least one is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Families {
+    /// A records.
+    pub ipv4: bool,
+    /// AAAA records, preferred where both are on.
+    pub ipv6: bool,
+}
+
+/// Which relay may carry a mapping's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RelayChoice {
+    /// The kernel relay wherever it works.
+    #[default]
+    Auto,
+    /// Userspace only.
+    Splice,
+}
+
+/// How long each phase of a connection may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From choosing the mapping to a connected socket, all attempts together.
+    pub connect: Duration,
+    /// No byte in either direction; `None` waits for ever.
+    pub idle: Option<Duration>,
+    /// One direction finished and no byte in the other; `None` waits for ever.
+    pub half_closed: Option<Duration>,
+    /// From accept to a forced end; `None` never ends it.
+    pub max_age: Option<Duration>,
+}

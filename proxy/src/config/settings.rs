@@ -1,0 +1,162 @@
+//! What an operator sets for the process as a whole, after flags, environment and file were merged.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::model::Timeouts;
+
+/// Everything a running sluice needs to know besides its mappings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Files, directories or `-`, read in this order.
+    pub paths: Vec<PathBuf>,
+    /// Which resources are meant for this process.
+    pub ambassador: Ambassador,
+    /// Defaults for mappings that say nothing.
+    pub timeouts: Timeouts,
+    /// Sizes and counts that bound what sluice takes.
+    pub limits: Limits,
+    /// Options of the sockets on both sides.
+    pub sockets: Sockets,
+    /// The in-kernel relay.
+    pub kernel: Kernel,
+    /// How long open connections may go on after SIGTERM.
+    pub drain: Duration,
+    /// Where the admin endpoint listens; `None` has none.
+    pub admin: Option<SocketAddr>,
+    /// Worker threads; 0 takes the number of cores.
+    pub workers: usize,
+    /// What is written, and how.
+    pub log: Log,
+}
+
+/// The Ambassador variables that choose and qualify resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ambassador {
+    /// `AMBASSADOR_ID`: resources without this id are somebody else's.
+    pub id: String,
+    /// `AMBASSADOR_NAMESPACE`.
+    pub namespace: String,
+    /// `AMBASSADOR_SINGLE_NAMESPACE`: resources of other namespaces are left out.
+    pub single_namespace: bool,
+    /// `AMBASSADOR_LABEL_SELECTOR`: resources that do not match are left out; empty takes all.
+    pub label_selector: String,
+    /// `AMBASSADOR_ENVOY_BIND_ADDRESS`: where a mapping without `address` listens.
+    pub bind_address: IpAddr,
+    /// `AMBASSADOR_FORCE_SECRET_VALIDATION`.
+    pub force_secret_validation: bool,
+}
+
+/// Upper bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections in total; 0 derives it from the descriptor limit.
+    pub connections: u32,
+    /// Open connections of one listener; 0 sets no bound of its own.
+    pub connections_per_listener: u32,
+    /// Bytes of one configuration file.
+    pub file_bytes: u64,
+}
+
+/// Socket options, the same downstream and upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sockets {
+    /// Pending connections a listener may queue (listen(2)).
+    pub backlog: u32,
+    /// `TCP_USER_TIMEOUT`: unacknowledged data older than this ends the connection; 0 leaves it to the kernel.
+    pub user_timeout: Duration,
+    /// Idle time before the first keepalive probe; `None` sends none.
+    pub keepalive_time: Option<Duration>,
+    /// Time between probes.
+    pub keepalive_interval: Duration,
+    /// Unanswered probes that end the connection.
+    pub keepalive_probes: u32,
+}
+
+/// The in-kernel relay's switch and sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kernel {
+    /// Off relays everything in userspace.
+    pub enabled: bool,
+    /// Credit a lane starts with, in bytes.
+    pub window_start: u32,
+    /// Credit a lane may grow to, in bytes.
+    pub window_max: u32,
+    /// Bytes of credit over all lanes; 0 takes min(10 % of memory, 25 % of tcp_mem).
+    pub budget: u64,
+}
+
+/// What is written, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A tracing filter, such as `info` or `sluice::relay=debug`.
+    pub filter: String,
+    /// Shape of log lines and of the access log.
+    pub format: LogFormat,
+    /// When the access log has lines.
+    pub access: AccessLog,
+    /// Forward the kernel program's own lines.
+    pub kernel: bool,
+}
+
+/// Shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// When the access log has a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessLog {
+    /// One at close.
+    pub close: bool,
+    /// One at open.
+    pub open: bool,
+    /// One every so often while a connection lives.
+    pub every: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            ambassador: Ambassador {
+                id: "default".into(),
+                namespace: "default".into(),
+                single_namespace: false,
+                label_selector: String::new(),
+                bind_address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                force_secret_validation: false,
+            },
+            timeouts: Timeouts {
+                connect: Duration::from_secs(3),
+                idle: None,
+                half_closed: Some(Duration::from_secs(3600)),
+                max_age: None,
+            },
+            limits: Limits { connections: 0, connections_per_listener: 0, file_bytes: 16 << 20 },
+            sockets: Sockets {
+                backlog: 4096,
+                user_timeout: Duration::ZERO,
+                keepalive_time: Some(Duration::from_secs(300)),
+                keepalive_interval: Duration::from_secs(30),
+                keepalive_probes: 5,
+            },
+            kernel: Kernel { enabled: true, window_start: 256 << 10, window_max: 4 << 20, budget: 0 },
+            drain: Duration::from_secs(600),
+            admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9915))),
+            workers: 0,
+            log: Log {
+                filter: "info".into(),
+                format: LogFormat::Text,
+                access: AccessLog { close: true, open: false, every: None },
+                kernel: false,
+            },
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What is known of one connection while it lives, and its last word.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use super::close::CloseReason;
+use super::tracker::Tracker;
+
+/// Who moves the bytes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RelayKind {
+    /// The sockmap program, at least in one direction.
+    Kernel,
+    /// splice(2) through a pipe.
+    Splice,
+}
+
+impl RelayKind {
+    /// Every kind, so that metrics exist before their first event.
+    pub const ALL: [Self; 2] = [Self::Kernel, Self::Splice];
+
+    /// The word for logs and labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Splice => "splice",
+        }
+    }
+}
+
+/// Bytes relayed so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Transfer {
+    /// From the client to the upstream, all paths.
+    pub received: u64,
+    /// From the upstream to the client, all paths.
+    pub sent: u64,
+    /// The part of `received` that never left the kernel.
+    pub received_in_kernel: u64,
+    /// The part of `sent` that never left the kernel.
+    pub sent_in_kernel: u64,
+}
+
+/// Where a relay tells how far it is, at any time and without asking the relay's task.
+pub trait Progress: Send + Sync + std::fmt::Debug {
+    /// Bytes so far.
+    fn transfer(&self) -> Transfer;
+}
+
+/// Facts of one open connection; shared with whoever lists connections.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) id: u64,
+    pub(super) listener: SocketAddr,
+    pub(super) peer: SocketAddr,
+    pub(super) opened: Instant,
+    pub(super) mapping: OnceLock<Mapped>,
+    pub(super) upstream: OnceLock<SocketAddr>,
+    pub(super) relay: OnceLock<Relayed>,
+    pub(super) connect_micros: AtomicU64,
+}
+
+/// Which mapping a connection was given to.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    pub(super) name: Arc<str>,
+    pub(super) stats_name: Arc<str>,
+}
+
+/// How a connection is relayed, and why not in the kernel where it is not.
+#[derive(Debug)]
+pub(super) struct Relayed {
+    pub(super) kind: RelayKind,
+    pub(super) fallback: Option<&'static str>,
+    pub(super) progress: Arc<dyn Progress>,
+}
+
+/// An open connection's guard: counted while it lives, explained by [`ConnRecord::close`].
+#[derive(Debug)]
+pub struct ConnRecord {
+    facts: Arc<Facts>,
+    tracker: Arc<Tracker>,
+    reason: CloseReason,
+}
+
+impl ConnRecord {
+    pub(super) fn new(facts: Arc<Facts>, tracker: Arc<Tracker>) -> Self {
+        // A task that is dropped half-way (runtime shutdown) was ended by us.
+        Self { facts, tracker, reason: CloseReason::Drained }
+    }
+
+    /// Number of the connection, unique in this process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.facts.id
+    }
+
+    /// Notes the mapping that takes the connection.
+    pub fn mapped(&self, name: &Arc<str>, stats_name: &Arc<str>) {
+        let _ = self.facts.mapping.set(Mapped { name: Arc::clone(name), stats_name: Arc::clone(stats_name) });
+    }
+
+    /// Notes the upstream's address and how long connecting took.
+    pub fn connected(&self, upstream: SocketAddr, took: std::time::Duration) {
+        let _ = self.facts.upstream.set(upstream);
+        self.facts.connect_micros.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Notes the relay; `fallback` says why it is not the kernel's.
+    pub fn relayed(&self, kind: RelayKind, fallback: Option<&'static str>, progress: Arc<dyn Progress>) {
+        let _ = self.facts.relay.set(Relayed { kind, fallback, progress });
+        self.tracker.relayed(&self.facts);
+    }
+
+    /// Ends the connection: one access-log line, counters, guards released.
+    pub fn close(mut self, reason: CloseReason) {
+        self.reason = reason;
+    }
+}
+
+impl Drop for ConnRecord {
+    fn drop(&mut self) {
+        self.tracker.closed(&self.facts, self.reason);
+    }
+}

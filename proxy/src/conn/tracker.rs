@@ -1,0 +1,172 @@
+//! Every open connection: counted, bounded, listed, reported at close.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::close::CloseReason;
+use super::record::{ConnRecord, Facts, Transfer};
+use crate::telemetry::Telemetry;
+
+/// A connection over the limit: how many are open, and which limit it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// The limit that was reached.
+    pub limit: u32,
+}
+
+/// The registry of open connections.
+#[derive(Debug)]
+pub struct Tracker {
+    limit: u32,
+    next_id: AtomicU64,
+    open: Mutex<HashMap<u64, Arc<Facts>>>,
+    active: watch::Sender<usize>,
+    telemetry: Telemetry,
+}
+
+/// One connection as `/connections` and the access log show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConnSnapshot {
+    /// Number of the connection, unique in this process.
+    pub id: u64,
+    /// The listener's address.
+    pub listener: SocketAddr,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// The mapping's name, once chosen.
+    pub mapping: Option<Arc<str>>,
+    /// The mapping's metric label, once chosen.
+    #[serde(skip)]
+    pub stats_name: Option<Arc<str>>,
+    /// The upstream's address, once connected.
+    pub upstream: Option<SocketAddr>,
+    /// `kernel` or `splice`, once relaying.
+    pub relay: Option<&'static str>,
+    /// Why the kernel relay does not carry it.
+    pub fallback: Option<&'static str>,
+    /// Bytes from the client to the upstream.
+    pub received: u64,
+    /// Bytes from the upstream to the client.
+    pub sent: u64,
+    /// The part of `received` that stayed in the kernel.
+    pub received_in_kernel: u64,
+    /// The part of `sent` that stayed in the kernel.
+    pub sent_in_kernel: u64,
+    /// Since accept, in milliseconds.
+    pub duration_ms: u64,
+    /// From choosing the mapping to a connected socket, in microseconds.
+    pub connect_us: u64,
+}
+
+impl Tracker {
+    /// A tracker that admits at most `limit` connections at a time.
+    #[must_use]
+    pub fn new(limit: u32, telemetry: Telemetry) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            next_id: AtomicU64::new(1),
+            open: Mutex::default(),
+            active: watch::Sender::new(0),
+            telemetry,
+        })
+    }
+
+    /// Admits a connection.
+    ///
+    /// # Errors
+    /// The limit on open connections, when it is reached.
+    pub fn open(self: &Arc<Self>, listener: SocketAddr, peer: SocketAddr) -> Result<ConnRecord, Refused> {
+        let facts = Arc::new(Facts {
+            id: self.next_id.fetch_add(1, Relaxed),
+            listener,
+            peer,
+            opened: Instant::now(),
+            mapping: OnceLock::new(),
+            upstream: OnceLock::new(),
+            relay: OnceLock::new(),
+            connect_micros: AtomicU64::new(0),
+        });
+        {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            if open.len() >= self.limit as usize {
+                return Err(Refused { limit: self.limit });
+            }
+            open.insert(facts.id, Arc::clone(&facts));
+            self.active.send_replace(open.len());
+        }
+        self.telemetry.opened(&snapshot(&facts));
+        Ok(ConnRecord::new(facts, Arc::clone(self)))
+    }
+
+    /// How many are open.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        *self.active.borrow()
+    }
+
+    /// The limit on open connections.
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Resolves once nothing is open.
+    pub async fn idle(&self) {
+        // The sender lives as long as `self`, so waiting cannot fail.
+        let _ = self.active.subscribe().wait_for(|n| *n == 0).await;
+    }
+
+    /// Every open connection, oldest first.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<ConnSnapshot> {
+        let mut facts: Vec<_> = {
+            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.values().map(Arc::clone).collect()
+        };
+        facts.sort_by_key(|f| f.id);
+        facts.iter().map(|f| snapshot(f)).collect()
+    }
+
+    pub(super) fn relayed(&self, facts: &Facts) {
+        self.telemetry.relayed(&snapshot(facts));
+    }
+
+    pub(super) fn closed(&self, facts: &Facts, reason: CloseReason) {
+        self.telemetry.closed(&snapshot(facts), reason);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(&facts.id);
+        self.active.send_replace(open.len());
+    }
+}
+
+fn snapshot(facts: &Facts) -> ConnSnapshot {
+    let relay = facts.relay.get();
+    let Transfer { received, sent, received_in_kernel, sent_in_kernel } =
+        relay.map(|r| r.progress.transfer()).unwrap_or_default();
+    ConnSnapshot {
+        id: facts.id,
+        listener: facts.listener,
+        peer: facts.peer,
+        mapping: facts.mapping.get().map(|m| Arc::clone(&m.name)),
+        stats_name: facts.mapping.get().map(|m| Arc::clone(&m.stats_name)),
+        upstream: facts.upstream.get().copied(),
+        relay: relay.map(|r| r.kind.as_str()),
+        fallback: relay.and_then(|r| r.fallback),
+        received,
+        sent,
+        received_in_kernel,
+        sent_in_kernel,
+        duration_ms: millis(facts.opened.elapsed()),
+        connect_us: facts.connect_micros.load(Relaxed),
+    }
+}
+
+fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}
