@@ -2,4 +2,12 @@
 
 pub mod config;
 pub mod conn;
+pub mod drain;
+#[cfg(feature = "ebpf")]
+pub mod ebpf;
+pub mod listener;
+pub mod relay;
+pub mod route;
+mod sockopt;
 pub mod telemetry;
+pub mod upstream;

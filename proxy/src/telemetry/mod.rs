@@ -13,6 +13,9 @@ pub struct Telemetry {
 impl Telemetry {
     /// A connection was accepted.
     pub fn opened(&self, _conn: &ConnSnapshot) {}
+    pub fn accepted(&self, _l: std::net::SocketAddr) {}
+    pub fn refused(&self, _l: &str) {}
+    pub fn accept_error(&self, _l: std::net::SocketAddr, _r: &str) {}
 
     /// A connection's relay was chosen.
     pub fn relayed(&self, _conn: &ConnSnapshot) {}

@@ -1,0 +1,160 @@
+//! `sk_skb/stream_verdict`: what becomes of each segment that a source received.
+
+use core::ptr::{addr_of, addr_of_mut};
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::sk_action::{SK_DROP, SK_PASS};
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_get_socket_cookie};
+use aya_ebpf::macros::stream_verdict;
+use aya_ebpf::programs::SkBuffContext;
+use aya_log_ebpf::debug;
+use proxy_common::{FLAG_LOG, FLAG_PASS, KernelLane, LaneKey, SEGMENT_CHARGE, UserLane};
+
+use crate::maps::{CPUS, EVENTS, KERNEL_LANES, LANES, MAPPING_COUNTERS, MAPPINGS, TARGETS, USER_LANES};
+
+/// Redirects a segment to the lane's destination while credit lasts and nothing that came
+/// before it is still on its way through the agent; else hands it to the agent.
+#[stream_verdict]
+fn relay(ctx: SkBuffContext) -> u32 {
+    let len = u64::from(ctx.len());
+    // A bare FIN arrives as an empty segment; redirecting it would put EPIPE on the destination.
+    if len == 0 {
+        return SK_DROP;
+    }
+    // SAFETY: the context is the one this program was called with.
+    let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
+    // SAFETY: the agent never changes an entry, and deletes it only once both sockets are closed.
+    let Some(&LaneKey { peer, slot, mapping }) = (unsafe { LANES.get(cookie) }) else {
+        return SK_PASS;
+    };
+    let (Some(kernel), Some(user)) = (KERNEL_LANES.get_ptr_mut(slot), USER_LANES.get_ptr(slot)) else {
+        return SK_PASS;
+    };
+    let lane = Lane { kernel, user, slot };
+    let flags = MAPPINGS.get(mapping).map_or(0, |m| m.flags);
+
+    let redirected =
+        flags & FLAG_PASS == 0 && lane.is_open() && TARGETS.redirect_skb(&ctx, peer, 0) == i64::from(SK_PASS);
+    if redirected {
+        lane.charge(len);
+        count(mapping, slot, len);
+    } else {
+        lane.pass(len);
+    }
+    if flags & FLAG_LOG != 0 {
+        debug!(&ctx, "slot {}: {} bytes, redirected {}", slot, len, u8::from(redirected));
+    }
+    SK_PASS
+}
+
+/// A lane as the verdict sees it. Plain stores suffice: the source's socket lock makes this the
+/// only writer of `kernel`, and the agent the only writer of `user`; volatile keeps each access
+/// a single one.
+struct Lane {
+    kernel: *mut KernelLane,
+    user: *const UserLane,
+    slot: u32,
+}
+
+impl Lane {
+    /// Whether the kernel path may take the next segment.
+    #[inline(always)]
+    fn is_open(&self) -> bool {
+        read(self.passed()) == read(self.done()) && read(self.charged()) < read(self.limit())
+    }
+
+    /// Counts a redirected segment, and calls the agent when credit runs low.
+    #[inline(always)]
+    fn charge(&self, len: u64) {
+        // SAFETY: the verifier proved the pointer when the map lookup succeeded.
+        let redirected = unsafe { addr_of_mut!((*self.kernel).redirected) };
+        write(redirected, read(redirected) + len);
+        let before = read(self.charged());
+        let after = before + len + SEGMENT_CHARGE;
+        write(self.charged(), after);
+        let early = read(self.early());
+        if before < early && after >= early {
+            self.call_agent();
+        }
+    }
+
+    /// Counts a segment that stays with the agent, and calls it: it may have seen
+    /// `done == passed` a moment before, so every such segment calls.
+    #[inline(always)]
+    fn pass(&self, len: u64) {
+        write(self.passed(), read(self.passed()) + len);
+        self.call_agent();
+    }
+
+    #[inline(always)]
+    fn call_agent(&self) {
+        if EVENTS.output::<u32>(self.slot, 0).is_ok() {
+            return;
+        }
+        // SAFETY: no argument, no effect.
+        let cpu = unsafe { bpf_get_smp_processor_id() };
+        if let Some(counters) = CPUS.get_ptr_mut(cpu) {
+            // SAFETY: this CPU's own value; verdicts run with bottom halves off.
+            let lost = unsafe { addr_of_mut!((*counters).lost) };
+            write(lost, read(lost) + 1);
+        }
+    }
+
+    #[inline(always)]
+    fn passed(&self) -> *mut u64 {
+        // SAFETY: the verifier proved the pointer when the map lookup succeeded.
+        unsafe { addr_of_mut!((*self.kernel).passed) }
+    }
+
+    #[inline(always)]
+    fn charged(&self) -> *mut u64 {
+        // SAFETY: the verifier proved the pointer when the map lookup succeeded.
+        unsafe { addr_of_mut!((*self.kernel).charged) }
+    }
+
+    #[inline(always)]
+    fn done(&self) -> *const u64 {
+        // SAFETY: the verifier proved the pointer when the map lookup succeeded.
+        unsafe { addr_of!((*self.user).done) }
+    }
+
+    #[inline(always)]
+    fn limit(&self) -> *const u64 {
+        // SAFETY: the verifier proved the pointer when the map lookup succeeded.
+        unsafe { addr_of!((*self.user).limit) }
+    }
+
+    #[inline(always)]
+    fn early(&self) -> *const u64 {
+        // SAFETY: the verifier proved the pointer when the map lookup succeeded.
+        unsafe { addr_of!((*self.user).early) }
+    }
+}
+
+#[inline(always)]
+fn count(mapping: u32, slot: u32, len: u64) {
+    if let Some(counters) = MAPPING_COUNTERS.get_ptr_mut(mapping) {
+        // SAFETY: this CPU's own value; verdicts run with bottom halves off, so nothing else
+        // on this CPU writes it meanwhile.
+        unsafe {
+            if slot & 1 == 0 {
+                (*counters).received += len;
+            } else {
+                (*counters).sent += len;
+            }
+            (*counters).segments += 1;
+        }
+    }
+}
+
+#[inline(always)]
+fn read(field: *const u64) -> u64 {
+    // SAFETY: fields of map values, proven by the verifier.
+    unsafe { field.read_volatile() }
+}
+
+#[inline(always)]
+fn write(field: *mut u64, value: u64) {
+    // SAFETY: fields of map values, proven by the verifier.
+    unsafe { field.write_volatile(value) }
+}

@@ -1,0 +1,239 @@
+//! The loaded kernel program with its maps: made once, shared by every connection.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aya::maps::{Array, HashMap, MapData, RingBuf, SockHash};
+use aya::programs::SkSkb;
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+use aya_log::EbpfLogger;
+use proxy_common::{MAX_CPUS, MappingConfig, PROGRAM, maps};
+use rustix::event::epoll;
+
+use super::budget::Budget;
+use super::log::Logger;
+use super::mapped::Mapped;
+use super::mappings::Mappings;
+use super::pair::{Events, Mailbox};
+use super::reactor::{RING_TOKEN, Reactor};
+use super::sockets::Sockets;
+
+/// Why there is no kernel relay on this machine.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The kernel refused the object, a map or the program.
+    #[error("loading the kernel program")]
+    Load(#[source] anyhow::Error),
+    /// The object lacks something: built from other sources than this binary.
+    #[error("the kernel object has no {0}")]
+    Missing(&'static str),
+    /// A shared mapping, an epoll or a descriptor was refused.
+    #[error("setting up {what}")]
+    Setup {
+        /// What was being set up.
+        what: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+/// The kernel program, its maps and the agent's side of them.
+pub struct Datapath {
+    pub(super) kernel_lanes: Mapped<8>,
+    pub(super) user_lanes: Mapped<8>,
+    pub(super) cpus: Mapped<8>,
+    sockets: Mutex<Sockets>,
+    mappings: Mappings,
+    slots: Mutex<BTreeSet<u32>>,
+    mailboxes: Box<[Mailbox]>,
+    epoll: OwnedFd,
+    budget: Budget,
+    last_reclaim: Mutex<Instant>,
+    // Keeps the program attached; dropped last, with every map.
+    ebpf: Mutex<Ebpf>,
+}
+
+impl Datapath {
+    /// Loads the program with room for `pairs` connections and `budget` bytes of credit.
+    /// With `log`, verdicts can be logged (see [`super::forward_log`]).
+    ///
+    /// # Errors
+    /// What the kernel or its privileges did not allow.
+    pub fn load(pairs: u32, budget: u64, log: bool) -> Result<(Arc<Self>, Reactor), LoadError> {
+        let mut ebpf = load_object(pairs, log).map_err(LoadError::Load)?;
+        let sources: SockHash<MapData, u64> = take(&mut ebpf, maps::SOURCES)?;
+        attach(&mut ebpf, &sources).map_err(LoadError::Load)?;
+        let sockets = Sockets {
+            sources,
+            targets: take(&mut ebpf, maps::TARGETS)?,
+            lanes: take::<HashMap<_, _, _>>(&mut ebpf, maps::LANES)?,
+        };
+        let mappings = Mappings::new(
+            take::<Array<_, MappingConfig>>(&mut ebpf, maps::MAPPINGS)?,
+            take(&mut ebpf, maps::MAPPING_COUNTERS)?,
+        );
+        let ring: RingBuf<MapData> = take(&mut ebpf, maps::EVENTS)?;
+
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(setup("epoll"))?;
+        let data = epoll::EventData::new_u64(RING_TOKEN);
+        epoll::add(&epoll, ring.as_fd(), data, epoll::EventFlags::IN).map_err(setup("the event ring"))?;
+        let reactor_epoll = epoll.try_clone().map_err(setup("epoll"))?;
+
+        let datapath = Arc::new(Self {
+            kernel_lanes: map(&ebpf, maps::KERNEL_LANES, pairs * 2)?,
+            user_lanes: map(&ebpf, maps::USER_LANES, pairs * 2)?,
+            cpus: map(&ebpf, maps::CPUS, MAX_CPUS)?,
+            sockets: Mutex::new(sockets),
+            mappings,
+            slots: Mutex::new((0..pairs).collect()),
+            mailboxes: (0..pairs).map(|_| Mailbox::default()).collect(),
+            epoll,
+            budget: Budget::new(budget),
+            last_reclaim: Mutex::new(Instant::now()),
+            ebpf: Mutex::new(ebpf),
+        });
+        let reactor =
+            Reactor::new(Arc::clone(&datapath), reactor_epoll, ring).map_err(setup("the reactor"))?;
+        Ok((datapath, reactor))
+    }
+
+    /// The credit shared by all lanes.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// The mappings' flags and counters.
+    #[must_use]
+    pub fn mappings(&self) -> &Mappings {
+        &self.mappings
+    }
+
+    /// Connections that have lanes at the moment.
+    #[must_use]
+    pub fn pairs(&self) -> usize {
+        self.mailboxes.len() - lock(&self.slots).len()
+    }
+
+    /// Calls to the agent that found the ring full.
+    #[must_use]
+    pub fn events_lost(&self) -> u64 {
+        (0..MAX_CPUS).map(|cpu| self.cpus.load(cpu, 0)).sum()
+    }
+
+    /// The reader of the program's own lines; there is one.
+    pub(super) fn logger(&self) -> Result<Logger, LoadError> {
+        EbpfLogger::init(&mut lock(&self.ebpf)).map_err(|e| LoadError::Load(e.into()))
+    }
+
+    /// Credit ran out: asks every lane to give back what it grew by. At most every 50 ms, since
+    /// it looks at all.
+    pub fn reclaim(&self) {
+        let mut last = lock(&self.last_reclaim);
+        if last.elapsed() >= Duration::from_millis(50) {
+            *last = Instant::now();
+            drop(last);
+            self.nudge_all();
+        }
+    }
+
+    /// Has every connection's task look at everything again.
+    pub(super) fn nudge_all(&self) {
+        for mailbox in &self.mailboxes {
+            mailbox.post(Events::NUDGE);
+        }
+    }
+
+    pub(super) fn mailbox(&self, index: u32) -> &Mailbox {
+        &self.mailboxes[index as usize]
+    }
+
+    pub(super) fn sockets(&self) -> MutexGuard<'_, Sockets> {
+        lock(&self.sockets)
+    }
+
+    /// The lowest free slot: busy lanes stay close together in memory.
+    pub(super) fn take_slot(&self) -> Option<u32> {
+        lock(&self.slots).pop_first()
+    }
+
+    pub(super) fn free_slot(&self, index: u32) {
+        lock(&self.slots).insert(index);
+    }
+
+    /// Told of FIN and errors only: with `IN` registered, every redirected segment would wake us.
+    pub(super) fn watch(&self, token: u64, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let flags = epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
+        Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), flags)?)
+    }
+
+    pub(super) fn unwatch(&self, socket: BorrowedFd<'_>) {
+        // ENOENT where it was never added.
+        let _ = epoll::delete(&self.epoll, socket);
+    }
+
+    pub(super) fn rearm(
+        &self,
+        token: u64,
+        socket: BorrowedFd<'_>,
+        readable: bool,
+        writable: bool,
+    ) -> io::Result<()> {
+        let mut flags = epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
+        flags.set(epoll::EventFlags::IN, readable);
+        flags.set(epoll::EventFlags::OUT, writable);
+        Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(token), flags)?)
+    }
+}
+
+impl fmt::Debug for Datapath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Datapath").field("pairs", &self.pairs()).field("budget", &self.budget).finish()
+    }
+}
+
+fn load_object(pairs: u32, log: bool) -> anyhow::Result<Ebpf> {
+    let mut loader = EbpfLoader::new();
+    for name in [maps::SOURCES, maps::TARGETS, maps::LANES, maps::KERNEL_LANES, maps::USER_LANES] {
+        loader.map_max_entries(name, pairs * 2);
+    }
+    let level: u8 = if log { aya_log::Level::Trace as u8 } else { 0 };
+    loader.override_global(aya_log::LEVEL, &level, true);
+    Ok(loader.load(include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sluice-ebpf")))?)
+}
+
+/// The program is attached before any socket is inserted: members inherit it at insertion.
+fn attach(ebpf: &mut Ebpf, sources: &SockHash<MapData, u64>) -> anyhow::Result<()> {
+    let program = ebpf.program_mut(PROGRAM).ok_or(LoadError::Missing(PROGRAM))?;
+    let program: &mut SkSkb = program.try_into()?;
+    program.load()?;
+    program.attach(&sources.fd().try_clone()?)?;
+    Ok(())
+}
+
+fn take<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<M, LoadError> {
+    let map = ebpf.take_map(name).ok_or(LoadError::Missing(name))?;
+    M::try_from(map).map_err(|e| LoadError::Load(e.into()))
+}
+
+fn map<const FIELDS: usize>(ebpf: &Ebpf, name: &'static str, len: u32) -> Result<Mapped<FIELDS>, LoadError> {
+    let Some(aya::maps::Map::Array(data)) = ebpf.map(name) else {
+        return Err(LoadError::Missing(name));
+    };
+    Mapped::new(data.fd().as_fd(), len).map_err(|source| LoadError::Setup { what: name, source })
+}
+
+fn setup<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> LoadError {
+    move |e| LoadError::Setup { what, source: e.into() }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

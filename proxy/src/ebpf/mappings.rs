@@ -1,0 +1,127 @@
+//! What the program knows of each mapping, and what it counted for it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aya::maps::{Array, MapData, PerCpuArray, PerCpuValues};
+use proxy_common::{FLAG_LOG, FLAG_PASS, MAX_MAPPINGS, MappingConfig, MappingCounters};
+
+use super::datapath::Datapath;
+
+/// Index of a mapping without counters of its own: beyond the arrays, where look-ups find nothing.
+const UNCOUNTED: u32 = u32::MAX;
+
+/// The mappings' side of the program.
+pub struct Mappings(Mutex<State>);
+
+struct State {
+    config: Array<MapData, MappingConfig>,
+    counters: PerCpuArray<MapData, MappingCounters>,
+    used: BTreeSet<u32>,
+    flags: u64,
+}
+
+/// A mapping's place in the program's tables, free again when dropped.
+pub struct MappingSlot {
+    datapath: Arc<Datapath>,
+    id: u32,
+}
+
+impl Mappings {
+    pub(super) fn new(
+        config: Array<MapData, MappingConfig>,
+        counters: PerCpuArray<MapData, MappingCounters>,
+    ) -> Self {
+        Self(Mutex::new(State { config, counters, used: BTreeSet::new(), flags: 0 }))
+    }
+
+    /// Sends every segment of every mapping through the agent, or no longer.
+    ///
+    /// # Errors
+    /// The map's.
+    pub fn pass_all(&self, on: bool) -> Result<(), aya::maps::MapError> {
+        self.set_flag(FLAG_PASS, on)
+    }
+
+    /// Logs every verdict, or no longer.
+    ///
+    /// # Errors
+    /// The map's.
+    pub fn log_all(&self, on: bool) -> Result<(), aya::maps::MapError> {
+        self.set_flag(FLAG_LOG, on)
+    }
+
+    fn set_flag(&self, flag: u64, on: bool) -> Result<(), aya::maps::MapError> {
+        let mut state = self.state();
+        state.flags = if on { state.flags | flag } else { state.flags & !flag };
+        let flags = state.flags;
+        let used: Vec<u32> = state.used.iter().copied().collect();
+        used.into_iter().try_for_each(|id| state.config.set(id, MappingConfig { flags }, 0))
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// A free index, with fresh counters.
+    fn take(&mut self) -> Option<u32> {
+        let id = (0..MAX_MAPPINGS).find(|id| !self.used.contains(id))?;
+        let cpus = aya::util::nr_cpus().ok()?;
+        let zero = PerCpuValues::try_from(vec![MappingCounters::default(); cpus]).ok()?;
+        self.counters.set(id, zero, 0).ok()?;
+        self.config.set(id, MappingConfig { flags: self.flags }, 0).ok()?;
+        self.used.insert(id);
+        Some(id)
+    }
+}
+
+impl MappingSlot {
+    /// A place for one mapping. With all taken, or the map refusing, the mapping is served
+    /// without counters of its own in the kernel.
+    #[must_use]
+    pub fn new(datapath: &Arc<Datapath>) -> Self {
+        let id = datapath.mappings().state().take().unwrap_or(UNCOUNTED);
+        Self { datapath: Arc::clone(datapath), id }
+    }
+
+    /// Index into the program's tables.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// What went through the kernel for this mapping, on all CPUs.
+    #[must_use]
+    pub fn counters(&self) -> MappingCounters {
+        let state = self.datapath.mappings().state();
+        let Ok(values) = state.counters.get(&self.id, 0) else {
+            return MappingCounters::default();
+        };
+        values.iter().fold(MappingCounters::default(), |sum, cpu| MappingCounters {
+            received: sum.received + cpu.received,
+            sent: sum.sent + cpu.sent,
+            segments: sum.segments + cpu.segments,
+        })
+    }
+}
+
+impl Drop for MappingSlot {
+    fn drop(&mut self) {
+        self.datapath.mappings().state().used.remove(&self.id);
+    }
+}
+
+impl fmt::Debug for MappingSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MappingSlot({})", self.id)
+    }
+}
+
+impl fmt::Debug for Mappings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mappings({} used)", self.state().used.len())
+    }
+}

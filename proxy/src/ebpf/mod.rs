@@ -1,0 +1,18 @@
+//! The kernel side as the agent sees it: the one module that knows aya.
+
+mod budget;
+mod datapath;
+mod log;
+mod mapped;
+mod mappings;
+mod pair;
+mod reactor;
+mod sockets;
+
+pub use budget::{Budget, default_limit};
+pub use datapath::{Datapath, LoadError};
+pub use log::forward as forward_log;
+pub use mappings::{MappingSlot, Mappings};
+pub use pair::{Event, Events, LaneView, Pair, PairEnd};
+pub use reactor::Reactor;
+pub use sockets::InsertError;

@@ -1,0 +1,309 @@
+//! Two sockets in the kernel program's hands, and the lanes between them.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
+
+use atomic_waker::AtomicWaker;
+use proxy_common::LaneKey;
+use rustix::event::epoll;
+
+use super::datapath::Datapath;
+use super::sockets::{InsertError, cookie};
+
+/// Which of a pair's two sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairEnd {
+    /// The client's.
+    Downstream,
+    /// The upstream's.
+    Upstream,
+}
+
+impl PairEnd {
+    /// The opposite end.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Downstream => Self::Upstream,
+            Self::Upstream => Self::Downstream,
+        }
+    }
+
+    /// 0 or 1: the parity of the end's lane slot.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// One thing that may have happened to one end. All are hints: the system call decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Bytes to read.
+    Readable = 1,
+    /// Room to write.
+    Writable = 2,
+    /// The peer sent FIN. Its bytes may still be behind the verdict: not an EOF.
+    PeerClosed = 4,
+    /// The socket has an error, or is closed both ways.
+    Failed = 8,
+    /// The verdict on this end's lane calls: bytes were passed, or credit runs low.
+    Called = 16,
+}
+
+/// A set of [`Event`]s, and whether somebody asked for another look at everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Events(u32);
+
+impl Events {
+    const END_BITS: u32 = 8;
+    /// Outside the ends' bits: look again, whatever happened.
+    pub const NUDGE: Self = Self(1 << 16);
+
+    /// The set with one event.
+    #[must_use]
+    pub const fn one(end: PairEnd, event: Event) -> Self {
+        Self((event as u32) << (Self::END_BITS * end as u32))
+    }
+
+    /// Whether the event is in the set.
+    #[must_use]
+    pub const fn has(self, end: PairEnd, event: Event) -> bool {
+        self.0 & Self::one(end, event).0 != 0
+    }
+
+    pub(super) fn from_epoll(end: PairEnd, flags: epoll::EventFlags) -> Self {
+        use epoll::EventFlags as F;
+        let mut set = 0;
+        for (flag, event) in [
+            (F::IN, Event::Readable),
+            (F::OUT, Event::Writable),
+            (F::RDHUP, Event::PeerClosed),
+            (F::ERR | F::HUP, Event::Failed),
+        ] {
+            if flags.intersects(flag) {
+                set |= Self::one(end, event).0;
+            }
+        }
+        Self(set)
+    }
+}
+
+/// Where the reactor leaves word for a pair's task.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    events: AtomicU32,
+    waker: AtomicWaker,
+}
+
+impl Mailbox {
+    pub(super) fn post(&self, events: Events) {
+        self.events.fetch_or(events.0, Ordering::Release);
+        self.waker.wake();
+    }
+
+    fn take(&self) -> Events {
+        Events(self.events.swap(0, Ordering::Acquire))
+    }
+}
+
+/// One lane's counters and reins: loads and stores on memory shared with the program.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneView<'a> {
+    datapath: &'a Datapath,
+    slot: u32,
+}
+
+impl LaneView<'_> {
+    /// Bytes redirected in the kernel.
+    #[must_use]
+    pub fn redirected(&self) -> u64 {
+        self.datapath.kernel_lanes.load(self.slot, 0)
+    }
+
+    /// Bytes handed to the agent.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.datapath.kernel_lanes.load(self.slot, 1)
+    }
+
+    /// Credit used.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        self.datapath.kernel_lanes.load(self.slot, 2)
+    }
+
+    /// Bytes of `passed` that the destination has taken; the kernel path reopens when equal.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.datapath.user_lanes.load(self.slot, 0)
+    }
+
+    /// Tells the program how many passed bytes the destination has taken, *after* it took them.
+    pub fn set_done(&self, done: u64) {
+        self.datapath.user_lanes.store(self.slot, 0, done);
+    }
+
+    /// The credit in force.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.datapath.user_lanes.load(self.slot, 1)
+    }
+
+    /// Grants credit up to `limit`; the program calls when `early` is crossed.
+    pub fn set_limit(&self, limit: u64, early: u64) {
+        self.datapath.user_lanes.store(self.slot, 2, early);
+        self.datapath.user_lanes.store(self.slot, 1, limit);
+    }
+
+    fn reset(&self) {
+        for field in 0..3 {
+            self.datapath.kernel_lanes.store(self.slot, field, 0);
+            self.datapath.user_lanes.store(self.slot, field, 0);
+        }
+    }
+}
+
+/// Both sockets of a connection as targets, and their lanes. Owns the sockets, because a slot is
+/// free again only once both are closed.
+pub struct Pair {
+    datapath: Arc<Datapath>,
+    index: u32,
+    sockets: Option<[OwnedFd; 2]>,
+    cookies: [u64; 2],
+}
+
+impl Pair {
+    /// Takes both sockets as targets with closed lanes.
+    ///
+    /// # Errors
+    /// Why the kernel refused, with the sockets untouched and in no map.
+    pub fn new(
+        datapath: &Arc<Datapath>,
+        mapping: u32,
+        sockets: [OwnedFd; 2],
+    ) -> Result<Self, (InsertError, [OwnedFd; 2])> {
+        let Some(index) = datapath.take_slot() else {
+            return Err((InsertError::Full, sockets));
+        };
+        let mut pair =
+            Self { datapath: Arc::clone(datapath), index, sockets: Some(sockets), cookies: [0; 2] };
+        match pair.insert(mapping) {
+            Ok(()) => Ok(pair),
+            Err(error) => Err((error, pair.dissolve())),
+        }
+    }
+
+    fn insert(&mut self, mapping: u32) -> Result<(), InsertError> {
+        let io_error = |e: io::Error| {
+            InsertError::Other(rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO))
+        };
+        for end in [PairEnd::Downstream, PairEnd::Upstream] {
+            self.cookies[end.index()] = cookie(self.socket(end)).map_err(io_error)?;
+            self.lane(end).reset();
+        }
+        let mut maps = self.datapath.sockets();
+        for end in [PairEnd::Downstream, PairEnd::Upstream] {
+            let key = LaneKey { peer: self.cookies[end.other().index()], slot: self.slot(end), mapping };
+            maps.add_lane(self.cookies[end.index()], key)?;
+            maps.add_target(self.cookies[end.index()], self.socket(end))?;
+        }
+        drop(maps);
+        for end in [PairEnd::Downstream, PairEnd::Upstream] {
+            self.datapath.watch(self.token(end), self.socket(end)).map_err(io_error)?;
+        }
+        Ok(())
+    }
+
+    /// Takes both sockets out of the kernel's hands again. Only while no end was made a source:
+    /// otherwise segments on their way would be lost.
+    #[must_use]
+    pub fn dissolve(mut self) -> [OwnedFd; 2] {
+        for end in [PairEnd::Downstream, PairEnd::Upstream] {
+            self.datapath.unwatch(self.socket(end));
+            self.datapath.sockets().drop_target(self.cookies[end.index()]);
+        }
+        self.sockets.take().expect("a pair holds its sockets until it is dropped")
+    }
+
+    /// Makes an end an active source: from now on its segments meet the verdict. What it received
+    /// before waits for [`crate::relay`] to peek at it once, which runs the verdict on it.
+    ///
+    /// # Errors
+    /// Why the kernel refused; the end's lane is then the agent's for good.
+    pub fn activate(&self, end: PairEnd) -> Result<(), InsertError> {
+        self.datapath.sockets().add_source(self.cookies[end.index()], self.socket(end))
+    }
+
+    /// The lane out of an end.
+    #[must_use]
+    pub fn lane(&self, source: PairEnd) -> LaneView<'_> {
+        LaneView { datapath: &self.datapath, slot: self.slot(source) }
+    }
+
+    /// An end's socket.
+    #[must_use]
+    pub fn socket(&self, end: PairEnd) -> BorrowedFd<'_> {
+        let sockets = self.sockets.as_ref().expect("a pair holds its sockets until it is dropped");
+        sockets[end.index()].as_fd()
+    }
+
+    /// Asks for `Readable` and `Writable` of an end besides what is always told; the answer to
+    /// a state that holds already comes at once.
+    ///
+    /// # Errors
+    /// epoll_ctl(2)'s.
+    pub fn arm(&self, end: PairEnd, readable: bool, writable: bool) -> io::Result<()> {
+        self.datapath.rearm(self.token(end), self.socket(end), readable, writable)
+    }
+
+    /// Waits until something may have happened.
+    pub async fn events(&self) -> Events {
+        let mailbox = self.datapath.mailbox(self.index);
+        std::future::poll_fn(|cx| {
+            mailbox.waker.register(cx.waker());
+            match mailbox.take() {
+                Events(0) => Poll::Pending,
+                events => Poll::Ready(events),
+            }
+        })
+        .await
+    }
+
+    /// The credit shared by all lanes.
+    #[must_use]
+    pub fn datapath(&self) -> &Arc<Datapath> {
+        &self.datapath
+    }
+
+    fn slot(&self, end: PairEnd) -> u32 {
+        self.index * 2 + end as u32
+    }
+
+    fn token(&self, end: PairEnd) -> u64 {
+        u64::from(self.slot(end))
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        // Closing takes both sockets out of the maps; no verdict can run for them afterwards.
+        self.sockets = None;
+        let mut maps = self.datapath.sockets();
+        for cookie in self.cookies {
+            maps.drop_lane(cookie);
+        }
+        drop(maps);
+        self.datapath.free_slot(self.index);
+    }
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pair").field("index", &self.index).field("cookies", &self.cookies).finish()
+    }
+}

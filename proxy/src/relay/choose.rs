@@ -1,0 +1,98 @@
+//! Which relay carries a connection: the kernel's where it can, else userspace's.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::kernel::{KernelRelay, MappingState};
+use super::splice::{self, Pool, SpliceProgress};
+use super::{Terms, kernel};
+use crate::config::model::RelayChoice;
+use crate::conn::{CloseReason, Progress, RelayKind};
+
+/// Every relay there is on this machine.
+#[derive(Debug)]
+pub struct Relays {
+    kernel: Option<KernelRelay>,
+    pool: Pool,
+}
+
+/// What was begun for a connection.
+#[derive(Debug)]
+pub struct Begun<'a> {
+    /// Who moves the bytes.
+    pub kind: RelayKind,
+    /// Why not the kernel, or not both directions of it.
+    pub fallback: Option<&'static str>,
+    /// Where to read how far it is.
+    pub progress: Arc<dyn Progress>,
+    carrier: Carrier<'a>,
+}
+
+#[derive(Debug)]
+enum Carrier<'a> {
+    Kernel(kernel::Carrying),
+    Splice { sockets: [OwnedFd; 2], pool: &'a Pool, progress: Arc<SpliceProgress> },
+}
+
+impl Relays {
+    /// The userspace relay, and the kernel's where there is one.
+    #[must_use]
+    pub fn new(kernel: Option<KernelRelay>) -> Self {
+        Self { kernel, pool: Pool::default() }
+    }
+
+    /// The kernel's relay, where there is one.
+    #[must_use]
+    pub fn kernel(&self) -> Option<&KernelRelay> {
+        self.kernel.as_ref()
+    }
+
+    /// What relays keep per mapping.
+    #[must_use]
+    pub fn mapping(&self) -> Option<MappingState> {
+        self.kernel.as_ref().map(KernelRelay::mapping)
+    }
+
+    /// Takes downstream and upstream sockets, in this order, both connected, nothing read.
+    #[must_use]
+    pub fn begin(
+        &self,
+        choice: RelayChoice,
+        mapping: Option<&MappingState>,
+        sockets: [OwnedFd; 2],
+    ) -> Begun<'_> {
+        let (fallback, sockets) = match (choice, &self.kernel, mapping) {
+            (RelayChoice::Splice, ..) => ("configured", sockets),
+            (RelayChoice::Auto, Some(kernel), Some(mapping)) => match kernel.take(mapping, sockets) {
+                Ok(carrying) => {
+                    return Begun {
+                        kind: RelayKind::Kernel,
+                        fallback: carrying.fallback(),
+                        progress: carrying.progress(),
+                        carrier: Carrier::Kernel(carrying),
+                    };
+                }
+                Err(declined) => (declined.reason, declined.sockets),
+            },
+            (RelayChoice::Auto, ..) => ("unavailable", sockets),
+        };
+        let progress = Arc::new(SpliceProgress::default());
+        Begun {
+            kind: RelayKind::Splice,
+            fallback: Some(fallback),
+            progress: Arc::clone(&progress) as Arc<dyn Progress>,
+            carrier: Carrier::Splice { sockets, pool: &self.pool, progress },
+        }
+    }
+}
+
+impl Begun<'_> {
+    /// Relays to the end. Both sockets are closed when it returns: in order after
+    /// [`CloseReason::Finished`], by reset after anything else.
+    pub async fn run(self, terms: Terms) -> CloseReason {
+        match self.carrier {
+            Carrier::Kernel(carrying) => carrying.run(terms).await,
+            Carrier::Splice { sockets, pool, progress } => splice::run(sockets, pool, terms, progress).await,
+        }
+    }
+}

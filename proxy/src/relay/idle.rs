@@ -1,0 +1,69 @@
+//! Ends that no peer asks for: silence, half-closed silence, old age.
+
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use super::{Terms, socket};
+use crate::conn::CloseReason;
+
+/// Watches one connection's clock, asking the kernel when bytes last came instead of being woken
+/// for each.
+#[derive(Debug)]
+pub(super) struct Clock {
+    terms: Terms,
+    half_closed: bool,
+    /// When silence is looked for next.
+    look: Option<Instant>,
+}
+
+impl Clock {
+    pub(super) fn new(terms: Terms) -> Self {
+        let look = terms.idle.map(|idle| Instant::now() + idle);
+        Self { terms, half_closed: false, look }
+    }
+
+    /// One direction is done: the half-closed timeout counts from the last byte too.
+    pub(super) fn half_close(&mut self) {
+        if !self.half_closed {
+            self.half_closed = true;
+            self.look = self.bound().map(|(bound, _)| Instant::now() + bound);
+        }
+    }
+
+    /// When [`Clock::check`] wants to be called at the latest.
+    pub(super) fn next(&self) -> Option<Instant> {
+        [self.look, self.terms.expires].into_iter().flatten().min()
+    }
+
+    /// The reason to end the connection now, if there is one.
+    pub(super) fn check(&mut self, ends: [BorrowedFd<'_>; 2]) -> Option<CloseReason> {
+        let now = Instant::now();
+        if self.terms.expires.is_some_and(|at| now >= at) {
+            return Some(CloseReason::MaxAge);
+        }
+        if self.look.is_none_or(|at| now < at) {
+            return None;
+        }
+        let (bound, reason) = self.bound()?;
+        let silent = silence(ends);
+        if silent >= bound {
+            return Some(reason);
+        }
+        self.look = Some(now + bound - silent);
+        None
+    }
+
+    fn bound(&self) -> Option<(Duration, CloseReason)> {
+        let idle = self.terms.idle.map(|bound| (bound, CloseReason::IdleTimeout));
+        let half = self.terms.half_closed.filter(|_| self.half_closed);
+        let half = half.map(|bound| (bound, CloseReason::HalfClosedTimeout));
+        [idle, half].into_iter().flatten().min_by_key(|(bound, _)| *bound)
+    }
+}
+
+/// How long neither end has received or sent data. Sending counts too: bytes still on their way
+/// to a slow reader are not silence.
+fn silence(ends: [BorrowedFd<'_>; 2]) -> Duration {
+    let infos = ends.map(|end| socket::tcp_info(end).ok());
+    infos.iter().flatten().map(|info| info.since_received.min(info.since_sent)).min().unwrap_or_default()
+}

@@ -1,0 +1,323 @@
+//! One direction of a pair: a state machine of non-blocking steps.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use super::super::socket;
+use super::super::{Failure, Fault};
+use super::credit::{Credit, Grant};
+use crate::ebpf::{Event, Events, LaneView, Pair, PairEnd};
+
+/// Bytes carried at a time when the verdict passes them.
+const CHUNK: usize = 64 << 10;
+
+/// The first and the longest wait between two looks at something the kernel does not announce.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
+
+/// Who carries a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// The verdict, and the agent what the verdict passes.
+    Kernel,
+    /// The agent alone: the kernel did not take the source.
+    Agent,
+}
+
+/// What a lane waits for after a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Wants {
+    /// Bytes at the source.
+    pub(super) readable: bool,
+    /// Room at the destination.
+    pub(super) writable: bool,
+    /// Another look after this long.
+    pub(super) after: Option<Duration>,
+}
+
+/// The lane from one end of a pair to the other.
+#[derive(Debug)]
+pub(super) struct Lane {
+    source: PairEnd,
+    carrier: Carrier,
+    credit: Credit,
+    /// What the destination had accepted before the lane began.
+    base: u64,
+    /// Bytes the agent wrote to the destination.
+    written: u64,
+    /// `redirected` when the drain barrier was last seen to hold.
+    barrier_at: Option<u64>,
+    /// Read from the source, not yet taken by the destination.
+    carry: Vec<u8>,
+    carried: usize,
+    peer_closed: bool,
+    eof: bool,
+    finished: bool,
+    /// Progress at the last step.
+    seen: u64,
+    backoff: Duration,
+}
+
+impl Lane {
+    pub(super) fn new(source: PairEnd, carrier: Carrier, credit: Credit, base: u64) -> Self {
+        Self {
+            source,
+            carrier,
+            credit,
+            base,
+            written: 0,
+            barrier_at: None,
+            carry: Vec::new(),
+            carried: 0,
+            peer_closed: false,
+            eof: false,
+            finished: false,
+            seen: 0,
+            backoff: LOOK_AGAIN.0,
+        }
+    }
+
+    /// Whether the end of the stream was passed on and proven complete.
+    pub(super) fn finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Bytes the agent wrote to the destination.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    pub(super) fn credit(&mut self) -> &mut Credit {
+        &mut self.credit
+    }
+
+    /// Does everything that can be done without waiting.
+    pub(super) fn step(&mut self, pair: &Pair, events: Events) -> Result<Wants, Fault> {
+        if self.finished {
+            return Ok(Wants::default());
+        }
+        self.peer_closed |=
+            events.has(self.source, Event::PeerClosed) || events.has(self.source, Event::Failed);
+        self.notice_failure(pair, events)?;
+        let mut wants = self.carry_passed(pair)?;
+        if self.eof && self.carry.is_empty() {
+            wants = self.finish(pair)?;
+        } else if self.carrier == Carrier::Kernel && wants == Wants::default() {
+            wants = self.grant(pair)?;
+        }
+        Ok(self.pace(pair, wants))
+    }
+
+    /// A destination that failed is noticed here: its own lane may be long finished.
+    fn notice_failure(&self, pair: &Pair, events: Events) -> Result<(), Fault> {
+        let destination = self.source.other();
+        if events.has(destination, Event::Failed)
+            && let Some(error) = socket::pending_error(pair.socket(destination))
+        {
+            return Err(self.fault(destination, &error));
+        }
+        Ok(())
+    }
+
+    /// Bytes that have gone through the lane so far, on both paths.
+    fn progress(&self, pair: &Pair) -> u64 {
+        self.view(pair).redirected() + self.written
+    }
+
+    /// Backs off while nothing moves; starts afresh as soon as something does.
+    fn pace(&mut self, pair: &Pair, mut wants: Wants) -> Wants {
+        let now = self.progress(pair);
+        if std::mem::replace(&mut self.seen, now) != now {
+            self.backoff = LOOK_AGAIN.0;
+        }
+        if wants.after.is_some() {
+            wants.after = Some(self.backoff);
+            self.backoff = (self.backoff * 2).min(LOOK_AGAIN.1);
+        }
+        wants
+    }
+
+    /// Reads what the verdict passed (or, without one, what there is) and writes it on.
+    fn carry_passed(&mut self, pair: &Pair) -> Result<Wants, Fault> {
+        loop {
+            if !self.carry.is_empty()
+                && let Some(wants) = self.flush(pair)?
+            {
+                return Ok(wants);
+            }
+            if self.eof || !self.may_read(pair) {
+                return Ok(Wants::default());
+            }
+            if self.carrier == Carrier::Kernel
+                && let Some(wants) = self.wait_for_room(pair)?
+            {
+                return Ok(wants);
+            }
+            if let Some(wants) = self.read(pair)? {
+                return Ok(wants);
+            }
+        }
+    }
+
+    fn may_read(&self, pair: &Pair) -> bool {
+        let lane = self.view(pair);
+        self.carrier == Carrier::Agent || self.peer_closed || lane.passed() != lane.done()
+    }
+
+    /// One read from the source; `Some` when there is nothing more for now.
+    fn read(&mut self, pair: &Pair) -> Result<Option<Wants>, Fault> {
+        self.carried = 0;
+        self.carry.reserve_exact(CHUNK);
+        match socket::receive(pair.socket(self.source), &mut self.carry) {
+            // Counters are compared after the read returned: what it had not seen is still to come.
+            Ok(0) if self.carrier == Carrier::Kernel && self.behind(pair) => Ok(Some(look_again())),
+            Ok(0) => {
+                self.eof = true;
+                self.carry = Vec::new();
+                Ok(Some(Wants::default()))
+            }
+            Ok(_) => Ok(None),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                self.carry = Vec::new();
+                Ok(self.nothing_to_read(pair))
+            }
+            Err(e) => Err(self.fault(self.source, &e)),
+        }
+    }
+
+    /// Whether the verdict passed bytes that the source has not yet let us read.
+    fn behind(&self, pair: &Pair) -> bool {
+        self.view(pair).passed() != self.view(pair).done()
+    }
+
+    fn nothing_to_read(&self, pair: &Pair) -> Option<Wants> {
+        match self.carrier {
+            Carrier::Agent => Some(Wants { readable: true, ..Wants::default() }),
+            // Announced by the verdict, not yet in the socket's queue.
+            Carrier::Kernel if self.behind(pair) => {
+                Some(Wants { readable: true, after: Some(LOOK_AGAIN.0), writable: false })
+            }
+            // FIN is announced before the verdict has run on the segment that carries it.
+            Carrier::Kernel if self.peer_closed => Some(look_again()),
+            Carrier::Kernel => Some(Wants::default()),
+        }
+    }
+
+    /// Writes what was read; `Some` when the destination takes no more for now.
+    fn flush(&mut self, pair: &Pair) -> Result<Option<Wants>, Fault> {
+        let destination = self.source.other();
+        if self.carrier == Carrier::Kernel && !self.barrier_holds(pair)? {
+            return Ok(Some(look_again()));
+        }
+        while self.carried < self.carry.len() {
+            match socket::send(pair.socket(destination), &self.carry[self.carried..]) {
+                Ok(n) => {
+                    self.carried += n;
+                    self.written += n as u64;
+                    if self.carrier == Carrier::Kernel {
+                        let lane = self.view(pair);
+                        lane.set_done(lane.done() + n as u64);
+                    }
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    return Ok(Some(Wants { writable: true, ..Wants::default() }));
+                }
+                Err(e) => return Err(self.fault(destination, &e)),
+            }
+        }
+        self.carry.clear();
+        Ok(None)
+    }
+
+    /// The drain barrier: the destination has accepted every byte that went before.
+    fn barrier_holds(&mut self, pair: &Pair) -> Result<bool, Fault> {
+        let redirected = self.view(pair).redirected();
+        if self.barrier_at == Some(redirected) {
+            return Ok(true);
+        }
+        let accepted = self.accepted(pair)?;
+        if accepted > redirected + self.written {
+            return Err(Fault::Integrity);
+        }
+        let holds = accepted == redirected + self.written;
+        if holds {
+            self.barrier_at = Some(redirected);
+        }
+        Ok(holds)
+    }
+
+    /// Bytes of this lane in the destination's send queue, ever.
+    fn accepted(&self, pair: &Pair) -> Result<u64, Fault> {
+        let destination = self.source.other();
+        let now = socket::accepted(pair.socket(destination)).map_err(|e| self.fault(destination, &e))?;
+        Ok(now.saturating_sub(self.base))
+    }
+
+    /// Before passed bytes go to the destination it must have room for them and a window on top:
+    /// else a sender faster than the receiver never comes back to the kernel path.
+    fn wait_for_room(&mut self, pair: &Pair) -> Result<Option<Wants>, Fault> {
+        let lane = self.view(pair);
+        let held = lane.passed() - lane.done();
+        if held == 0 {
+            return Ok(None);
+        }
+        let destination = self.source.other();
+        let memory =
+            socket::send_memory(pair.socket(destination)).map_err(|e| self.fault(destination, &e))?;
+        let room = memory.limit.saturating_sub(memory.queued);
+        Ok((room < self.credit.room_to_resume(held, memory.limit)).then(look_again))
+    }
+
+    fn grant(&mut self, pair: &Pair) -> Result<Wants, Fault> {
+        let destination = self.source.other();
+        let grant = self
+            .credit
+            .grant(pair.datapath(), pair.lane(self.source), pair.socket(destination), self.written, self.base)
+            .map_err(|e| self.fault(destination, &e))?;
+        Ok(match grant {
+            Grant::Enough => Wants::default(),
+            Grant::WhenWritable => Wants { writable: true, ..Wants::default() },
+            Grant::Soon => look_again(),
+        })
+    }
+
+    /// Passes the end of the stream on, once every byte before it is in the destination's queue
+    /// and the numbers of all three agree.
+    fn finish(&mut self, pair: &Pair) -> Result<Wants, Fault> {
+        if !self.barrier_holds(pair)? {
+            return Ok(look_again());
+        }
+        let info = socket::tcp_info(pair.socket(self.source)).map_err(|e| self.fault(self.source, &e))?;
+        // The FIN counts one.
+        if info.received != self.view(pair).redirected() + self.written + 1 {
+            return Err(Fault::Integrity);
+        }
+        let destination = self.source.other();
+        socket::finish(pair.socket(destination)).map_err(|e| self.fault(destination, &e))?;
+        self.finished = true;
+        Ok(Wants::default())
+    }
+
+    /// Whether everything that can still be saved after a failure has reached the destination's peer.
+    pub(super) fn delivered(&mut self, pair: &Pair) -> bool {
+        let settled = self.carrier == Carrier::Agent || self.barrier_holds(pair).unwrap_or(true);
+        settled
+            && self.carry.is_empty()
+            && socket::unacked(pair.socket(self.source.other())).unwrap_or(0) == 0
+    }
+
+    fn view<'a>(&self, pair: &'a Pair) -> LaneView<'a> {
+        pair.lane(self.source)
+    }
+
+    fn fault(&self, end: PairEnd, error: &io::Error) -> Fault {
+        match end {
+            PairEnd::Downstream => Fault::Downstream(Failure::of(error)),
+            PairEnd::Upstream => Fault::Upstream(Failure::of(error)),
+        }
+    }
+}
+
+/// Another look when the backoff says so.
+fn look_again() -> Wants {
+    Wants { after: Some(LOOK_AGAIN.0), ..Wants::default() }
+}

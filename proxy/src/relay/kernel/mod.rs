@@ -1,0 +1,14 @@
+//! The in-kernel relay: the verdict moves the bytes, this agent gives it credit, carries what it
+//! passes, and sees to it that an end is only told when every byte before it has arrived.
+
+mod credit;
+mod lane;
+mod offload;
+mod progress;
+mod relay;
+mod run;
+mod selftest;
+
+pub use offload::Declined;
+pub use relay::{Carrying, KernelRelay, MappingState, Unavailable};
+pub use selftest::SelfTestError;

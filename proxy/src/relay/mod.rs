@@ -1,0 +1,88 @@
+//! Moves bytes between two sockets until both directions are done.
+
+mod choose;
+mod idle;
+#[cfg(feature = "ebpf")]
+pub mod kernel;
+#[cfg(not(feature = "ebpf"))]
+#[path = "no_kernel.rs"]
+pub mod kernel;
+pub mod socket;
+pub mod splice;
+
+use std::time::{Duration, Instant};
+
+pub use choose::{Begun, Relays};
+use tokio_util::sync::CancellationToken;
+
+use crate::conn::CloseReason;
+
+/// What may end a relay besides its two peers.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// No byte in either direction for this long; `None` waits for ever.
+    pub idle: Option<Duration>,
+    /// One direction finished, no byte in the other for this long; `None` waits for ever.
+    pub half_closed: Option<Duration>,
+    /// The connection's last moment.
+    pub expires: Option<Instant>,
+    /// Cancelled when the drain time is over.
+    pub stop: CancellationToken,
+}
+
+/// How a relay ended before both directions were complete: which socket failed, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The client's socket reported a reset or a vanished peer.
+    #[error("downstream {0}")]
+    Downstream(Failure),
+    /// The upstream's socket reported a reset or a vanished peer.
+    #[error("upstream {0}")]
+    Upstream(Failure),
+    /// Received, relayed and accepted bytes disagree.
+    #[error("counters disagree at the end of a stream")]
+    Integrity,
+}
+
+/// What a socket's error means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// ECONNRESET, EPIPE.
+    #[error("reset")]
+    Reset,
+    /// ETIMEDOUT, EHOSTUNREACH and the like: nothing is acknowledged any more.
+    #[error("timed out")]
+    Timeout,
+    /// An error that sockets in order do not have.
+    #[error("failed")]
+    Unexpected,
+}
+
+impl Failure {
+    /// Reads a socket call's error.
+    #[must_use]
+    pub fn of(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as K;
+        match error.kind() {
+            K::ConnectionReset | K::BrokenPipe | K::NotConnected | K::ConnectionAborted => Self::Reset,
+            K::TimedOut | K::HostUnreachable | K::NetworkUnreachable => Self::Timeout,
+            _ => {
+                tracing::error!(%error, "unexpected socket error in a relay");
+                Self::Unexpected
+            }
+        }
+    }
+}
+
+impl From<Fault> for CloseReason {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Downstream(Failure::Reset) => Self::DownstreamReset,
+            Fault::Downstream(Failure::Timeout) => Self::DownstreamTimeout,
+            Fault::Upstream(Failure::Reset) => Self::UpstreamReset,
+            Fault::Upstream(Failure::Timeout) => Self::UpstreamTimeout,
+            Fault::Downstream(Failure::Unexpected) | Fault::Upstream(Failure::Unexpected) => Self::Internal,
+            Fault::Integrity => Self::Integrity,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What stands for the kernel relay in a build without feature `ebpf`: never there.
+
+use std::convert::Infallible;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::Terms;
+use crate::config::settings;
+use crate::conn::{CloseReason, Progress};
+
+/// Why there is no kernel relay.
+#[derive(Debug, thiserror::Error)]
+#[error("this sluice was built without the kernel relay (feature `ebpf`)")]
+pub struct Unavailable;
+
+/// Nothing to keep per mapping.
+pub type MappingState = ();
+
+/// Never constructed.
+#[derive(Debug)]
+pub struct KernelRelay(Infallible);
+
+/// Never constructed.
+#[derive(Debug)]
+pub struct Carrying(Infallible);
+
+/// Why a connection is not in the kernel, and its sockets back, untouched.
+#[derive(Debug)]
+pub struct Declined {
+    /// The word for logs and labels.
+    pub reason: &'static str,
+    /// Downstream and upstream.
+    pub sockets: [OwnedFd; 2],
+}
+
+impl KernelRelay {
+    /// Always refuses.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn start(_: &settings::Kernel, _: u32, _: bool) -> Result<Self, Unavailable> {
+        Err(Unavailable)
+    }
+
+    /// Unreachable.
+    pub fn mapping(&self) -> MappingState {
+        match self.0 {}
+    }
+
+    /// Unreachable.
+    pub fn switch(&self, _: bool) {
+        match self.0 {}
+    }
+
+    /// Unreachable.
+    ///
+    /// # Errors
+    /// Unreachable.
+    pub fn take(&self, (): &MappingState, _: [OwnedFd; 2]) -> Result<Carrying, Declined> {
+        match self.0 {}
+    }
+}
+
+impl Carrying {
+    /// Unreachable.
+    pub fn fallback(&self) -> Option<&'static str> {
+        match self.0 {}
+    }
+
+    /// Unreachable.
+    pub fn progress(&self) -> Arc<dyn Progress> {
+        match self.0 {}
+    }
+
+    /// Unreachable.
+    pub async fn run(self, _: Terms) -> CloseReason {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,204 @@
+//! The system calls a relay makes on its sockets, each safe to call.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use socket2::SockRef;
+
+/// The parts of TCP_INFO that a relay decides by.
+#[derive(Debug, Clone, Copy)]
+pub struct TcpInfo {
+    /// Time since the last segment with data arrived, in steps of a jiffy.
+    pub since_received: Duration,
+    /// Time since the last segment with data left, in steps of a jiffy.
+    pub since_sent: Duration,
+    /// Bytes the peer acknowledged, SYN and FIN counting one each (Linux 4.1).
+    pub acked: u64,
+    /// Bytes received in order, a FIN counting one (Linux 4.1).
+    pub received: u64,
+}
+
+/// The head of the kernel's `struct tcp_info` (include/uapi/linux/tcp.h), as far as it is used.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct RawTcpInfo {
+    flags: [u8; 8],
+    rto_to_fackets: [u32; 9],
+    last_data_sent: u32,
+    last_ack_sent: u32,
+    last_data_recv: u32,
+    last_ack_recv: u32,
+    pmtu_to_total_retrans: [u32; 11],
+    pacing_rate: u64,
+    max_pacing_rate: u64,
+    bytes_acked: u64,
+    bytes_received: u64,
+}
+
+const _: () = {
+    assert!(std::mem::offset_of!(RawTcpInfo, last_data_recv) == 52);
+    assert!(std::mem::offset_of!(RawTcpInfo, bytes_acked) == 120);
+    assert!(std::mem::offset_of!(RawTcpInfo, bytes_received) == 128);
+};
+
+/// Not in the libc crate (include/uapi/asm-generic/socket.h).
+const SO_MEMINFO: libc::c_int = 55;
+
+/// What a socket's send buffer holds and may hold (SO_MEMINFO, Linux 4.12), in bytes of memory.
+#[derive(Debug, Clone, Copy)]
+pub struct SendMemory {
+    /// Memory of everything queued, sent or not, that is not acknowledged.
+    pub queued: u64,
+    /// The buffer's size.
+    pub limit: u64,
+}
+
+/// Reads TCP_INFO.
+///
+/// # Errors
+/// getsockopt(2)'s.
+pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    let raw: RawTcpInfo = getsockopt(socket, libc::IPPROTO_TCP, libc::TCP_INFO)?;
+    Ok(TcpInfo {
+        since_received: Duration::from_millis(raw.last_data_recv.into()),
+        since_sent: Duration::from_millis(raw.last_data_sent.into()),
+        acked: raw.bytes_acked,
+        received: raw.bytes_received,
+    })
+}
+
+/// Reads SO_MEMINFO.
+///
+/// # Errors
+/// getsockopt(2)'s.
+pub fn send_memory(socket: BorrowedFd<'_>) -> io::Result<SendMemory> {
+    let words: [u32; 9] = getsockopt(socket, libc::SOL_SOCKET, SO_MEMINFO)?;
+    Ok(SendMemory {
+        queued: words[libc::SK_MEMINFO_WMEM_QUEUED as usize].into(),
+        limit: words[libc::SK_MEMINFO_SNDBUF as usize].into(),
+    })
+}
+
+/// Bytes written to the socket and not yet acknowledged (SIOCOUTQ).
+///
+/// # Errors
+/// ioctl(2)'s.
+pub fn unacked(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the request writes one int through the pointer.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+/// Every byte the socket's send queue has ever taken: acknowledged ones and queued ones.
+///
+/// Acknowledged is read first: an acknowledgement in between makes the sum too small, which is
+/// the safe direction, never too large.
+///
+/// # Errors
+/// The system calls'.
+pub fn accepted(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let acked = tcp_info(socket)?.acked;
+    Ok(acked + unacked(socket)?)
+}
+
+/// Like [`accepted`], but exact: asked again until no acknowledgement came in between.
+///
+/// # Errors
+/// The system calls'.
+pub fn accepted_exactly(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    loop {
+        let before = tcp_info(socket)?.acked;
+        let queued = unacked(socket)?;
+        if tcp_info(socket)?.acked == before {
+            return Ok(before + queued);
+        }
+    }
+}
+
+/// Appends what is there to `buffer`, up to its capacity; `Ok(0)` is the end of the stream.
+///
+/// # Errors
+/// recv(2)'s, `WouldBlock` when nothing is there.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    loop {
+        match rustix::net::recv(socket, rustix::buffer::spare_capacity(buffer), RecvFlags::DONTWAIT) {
+            Ok((_, n)) => return Ok(n),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// Writes what fits.
+///
+/// # Errors
+/// send(2)'s, `WouldBlock` when the buffer is full.
+pub fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Runs the verdict on what a source received before it became one: a peek at a socket whose
+/// receive queue is not empty calls it (ea444185a6bf, Linux 6.4 and 6.1.32).
+pub fn kick(socket: BorrowedFd<'_>) {
+    let mut byte = [0];
+    // Whatever it answers: what matters to the relay it will see again.
+    let _ = rustix::net::recv(socket, &mut byte[..], RecvFlags::DONTWAIT | RecvFlags::PEEK);
+}
+
+/// Sends FIN after everything queued.
+///
+/// # Errors
+/// shutdown(2)'s.
+pub fn finish(socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::net::shutdown(socket, Shutdown::Write)?)
+}
+
+/// Chooses what close(2) does: a RST that throws away what is queued, or the ordinary close.
+///
+/// # Errors
+/// setsockopt(2)'s.
+pub fn reset_on_close(socket: BorrowedFd<'_>, reset: bool) -> io::Result<()> {
+    SockRef::from(&socket).set_linger(reset.then_some(Duration::ZERO))
+}
+
+/// Takes and clears the socket's pending error.
+#[must_use]
+pub fn pending_error(socket: BorrowedFd<'_>) -> Option<io::Error> {
+    SockRef::from(&socket).take_error().unwrap_or_else(Some)
+}
+
+/// Makes the send buffer hold `bytes` of memory whatever `wmem_max` says (CAP_NET_ADMIN); it no
+/// longer grows by itself from then on.
+///
+/// # Errors
+/// setsockopt(2)'s.
+pub fn force_send_buffer(socket: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
+    // The kernel doubles the value for its own bookkeeping.
+    let half = usize::try_from(bytes / 2).unwrap_or(usize::MAX).min(i32::MAX as usize);
+    Ok(rustix::net::sockopt::set_socket_send_buffer_size_force(socket.as_fd(), half)?)
+}
+
+fn getsockopt<T: Copy>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int) -> io::Result<T> {
+    let mut value = MaybeUninit::<T>::zeroed();
+    let mut len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    // SAFETY: the kernel writes at most `len` bytes, the size of `value`.
+    let result =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut len) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: zeroed at first, and T is plain integers, for which any bytes are a value.
+    Ok(unsafe { value.assume_init() })
+}

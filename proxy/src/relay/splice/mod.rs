@@ -1,0 +1,157 @@
+//! The userspace relay: splice(2) through a pipe, so that bytes are not copied.
+
+mod conduit;
+mod pump;
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+pub use conduit::Pool;
+use pump::pump;
+
+use super::idle::Clock;
+use super::{Failure, Fault, Terms, socket};
+use crate::conn::{CloseReason, Progress, Transfer};
+
+/// How long bytes that had arrived before a reset may take to be delivered.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Bytes moved so far, in each direction.
+#[derive(Debug, Default)]
+pub struct SpliceProgress {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Progress for SpliceProgress {
+    fn transfer(&self) -> Transfer {
+        Transfer {
+            received: self.received.load(Relaxed),
+            sent: self.sent.load(Relaxed),
+            ..Transfer::default()
+        }
+    }
+}
+
+/// Relays until both directions are complete or something ends the connection. Both sockets are
+/// closed when it returns: in order after [`CloseReason::Finished`], by reset after anything else.
+pub async fn run(
+    sockets: [OwnedFd; 2],
+    pool: &Pool,
+    terms: Terms,
+    progress: Arc<SpliceProgress>,
+) -> CloseReason {
+    let [downstream, upstream] = match sockets.map(register) {
+        [Ok(downstream), Ok(upstream)] => [downstream, upstream],
+        [Err(error), _] | [_, Err(error)] => {
+            tracing::error!(%error, "tokio refused a socket");
+            return CloseReason::Internal;
+        }
+    };
+    let reason = relay(&downstream, &upstream, pool, terms, &progress).await;
+    if reason == CloseReason::Finished {
+        for stream in [&downstream, &upstream] {
+            // On failure close(2) resets, after everything was delivered: no worse than noisy.
+            let _ = socket::reset_on_close(stream.as_fd(), false);
+        }
+    }
+    reason
+}
+
+async fn relay(
+    downstream: &TcpStream,
+    upstream: &TcpStream,
+    pool: &Pool,
+    terms: Terms,
+    progress: &SpliceProgress,
+) -> CloseReason {
+    let stop = terms.stop.clone();
+    let mut clock = Clock::new(terms);
+    let mut up = pin!(pump(downstream, upstream, pool, &progress.received));
+    let mut down = pin!(pump(upstream, downstream, pool, &progress.sent));
+    let (mut up_done, mut down_done) = (false, false);
+    while !(up_done && down_done) {
+        let until = clock.next();
+        let fault = tokio::select! {
+            end = &mut up, if !up_done => {
+                up_done = true;
+                end.map_err(|e| e.in_direction(Fault::Downstream, Fault::Upstream)).err()
+            }
+            end = &mut down, if !down_done => {
+                down_done = true;
+                end.map_err(|e| e.in_direction(Fault::Upstream, Fault::Downstream)).err()
+            }
+            () = sleep_until(until) => match clock.check([downstream.as_fd(), upstream.as_fd()]) {
+                Some(reason) => return reason,
+                None => continue,
+            },
+            () = stop.cancelled() => return CloseReason::Drained,
+        };
+        match fault {
+            None => clock.half_close(),
+            Some(fault @ Fault::Upstream(_)) => {
+                let rest = async {
+                    if !down_done {
+                        let _ = down.await;
+                    }
+                };
+                return last_words(fault, rest, downstream).await;
+            }
+            Some(fault) => {
+                let rest = async {
+                    if !up_done {
+                        let _ = up.await;
+                    }
+                };
+                return last_words(fault, rest, upstream).await;
+            }
+        }
+    }
+    CloseReason::Finished
+}
+
+/// After a failure of one end: what it had sent before still goes to the other, `survivor`, which
+/// is then reset too. Bounded, since that other may not be reading.
+async fn last_words(fault: Fault, rest: impl Future<Output = ()>, survivor: &TcpStream) -> CloseReason {
+    let deadline = Instant::now() + LAST_WORDS;
+    let _ = tokio::time::timeout_at(deadline.into(), rest).await;
+    let mut pause = Duration::from_millis(1);
+    while Instant::now() < deadline && socket::unacked(survivor.as_fd()).unwrap_or(0) > 0 {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+    fault.into()
+}
+
+fn register(socket: OwnedFd) -> io::Result<TcpStream> {
+    TcpStream::from_std(socket.into())
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Which socket of a direction failed, and how.
+#[derive(Debug, Clone, Copy)]
+enum Broken {
+    Source(Failure),
+    Destination(Failure),
+}
+
+impl Broken {
+    fn in_direction(self, source: fn(Failure) -> Fault, destination: fn(Failure) -> Fault) -> Fault {
+        match self {
+            Self::Source(failure) => source(failure),
+            Self::Destination(failure) => destination(failure),
+        }
+    }
+}
