@@ -1,5 +1,13 @@
 //! YAML in, proven model out.
 
 pub mod diagnostic;
+mod dialect;
+pub mod load;
 pub mod model;
+#[cfg(test)]
+mod scratch;
 pub mod settings;
+mod source;
+pub mod watch;
+
+pub use dialect::{LabelSelector, SelectorError};

@@ -1,0 +1,88 @@
+//! Which of Ambassador's kinds a resource is, and in a version that has it.
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::dialect::report::Report;
+use crate::config::dialect::resource::Resource;
+use crate::config::dialect::strangers::{Stranger, Strangers};
+use crate::config::dialect::words::nearest;
+use crate::config::settings::Settings;
+
+const VERSIONS: [&str; 5] = ["v3alpha1", "v2", "v1", "v1beta2", "v1beta1"];
+
+/// Kinds of Ambassador that have nothing to do with TCP.
+const HTTP: [&str; 13] = [
+    "Mapping",
+    "AuthService",
+    "RateLimitService",
+    "TracingService",
+    "LogService",
+    "DevPortal",
+    "Filter",
+    "FilterPolicy",
+    "RateLimit",
+    "KubernetesEndpointResolver",
+    "KubernetesServiceResolver",
+    "ConsulResolver",
+    "ProjectController",
+];
+
+/// A kind that says something about cleartext TCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    TcpMapping,
+    Module,
+    Listener,
+}
+
+impl Kind {
+    /// What a message calls such a resource.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Kind::TcpMapping => "mapping",
+            Kind::Module => "Module",
+            Kind::Listener => "Listener",
+        }
+    }
+}
+
+/// The kind of a resource that is to be read; others are counted or found fault with.
+pub(super) fn of(
+    resource: &Resource<'_>,
+    settings: &Settings,
+    strangers: &mut Strangers,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Kind> {
+    let described = format!("kind {} ({})", resource.kind, resource.api_version);
+    let kind = match resource.kind.as_str() {
+        "TCPMapping" => Kind::TcpMapping,
+        "Module" => Kind::Module,
+        "Listener" => Kind::Listener,
+        "Host" | "TLSContext" => {
+            strangers.meet(Stranger::Tls, &described, &resource.place);
+            return None;
+        }
+        other => {
+            let label = resource.label(&settings.ambassador.namespace);
+            match nearest(other, &["TCPMapping", "Module", "Listener"]).filter(|_| !HTTP.contains(&other)) {
+                None => strangers.meet(Stranger::Unknown, &described, &resource.place),
+                Some(near) => {
+                    let report = Report::new(resource.place.clone(), label, "resource");
+                    report.discard("kind", format!("{other:?} is unknown; did you mean {near:?}?"));
+                    found.extend(report.into_diagnostics());
+                }
+            }
+            return None;
+        }
+    };
+    let version = resource.api_version.split_once('/').map_or("", |(_, version)| version);
+    if VERSIONS.contains(&version) || (version == "v0" && kind == Kind::Module) {
+        return Some(kind);
+    }
+    let report =
+        Report::new(resource.place.clone(), resource.label(&settings.ambassador.namespace), kind.noun());
+    let message =
+        format!("{:?} has no {}; write getambassador.io/v3alpha1", resource.api_version, resource.kind);
+    report.discard("apiVersion", message);
+    found.extend(report.into_diagnostics());
+    None
+}

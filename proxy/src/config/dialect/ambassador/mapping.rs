@@ -1,0 +1,160 @@
+//! One `TCPMapping` to one candidate of a route, or to the reasons why not.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::group::Candidate;
+use super::listener::Stacks;
+use super::module::Module;
+use super::namespace::qualify;
+use super::overrides::Overrides;
+use super::service::{Port, Upstream};
+use super::spec::{Spec, Tls};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::dialect::fields::Fields;
+use crate::config::dialect::report::Report;
+use crate::config::dialect::resource::Resource;
+use crate::config::model::{Families, Host, Mapping, MappingName, Service, Weight};
+use crate::config::settings::Settings;
+
+const DEFAULT_RESOLVER: &str = "kubernetes-service";
+const DEFAULT_PORT: u16 = 80;
+
+/// What mappings are read against.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) module: &'a Module,
+    pub(super) stacks: &'a Stacks,
+}
+
+/// Reads a mapping completely, so that all that is wrong with it is said at once.
+pub(super) fn lower(
+    resource: &Resource<'_>,
+    report: Report,
+    context: &Context<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Candidate> {
+    let lowered = read(resource, &report, context);
+    if report.failed() {
+        found.extend(report.into_diagnostics());
+        return None;
+    }
+    let (bind, weight, mapping) = lowered?;
+    Some(Candidate { bind, weight, mapping, report })
+}
+
+fn read(
+    resource: &Resource<'_>,
+    report: &Report,
+    context: &Context<'_>,
+) -> Option<(SocketAddr, Option<u16>, Mapping)> {
+    let own_namespace = &context.settings.ambassador.namespace;
+    if resource.name().is_none() {
+        let field = if resource.is_flat() { "name" } else { "metadata.name" };
+        report.discard(field, "is missing; give the mapping a name");
+    }
+    let fields = resource.spec(report)?;
+    let spec = Spec::read(&fields, report);
+    let overrides = Overrides::read(
+        resource,
+        context.settings.timeouts,
+        // The settings' default is for mappings that say nothing; 0 says "none".
+        if fields.raw("idle_timeout_ms").is_some() {
+            spec.idle_timeout
+        } else {
+            context.settings.timeouts.idle
+        },
+        report,
+    );
+    refuse_what_comes_later(&spec, &fields, context.module, report);
+    let port = spec.port?;
+    let bind = SocketAddr::new(spec.address.unwrap_or(context.settings.ambassador.bind_address), port);
+    if let Some(obstacle) = context.stacks.obstacle(bind) {
+        report.discard(fields.path("port"), obstacle);
+    }
+    let upstream = spec.service?;
+    let field = fields.path("service");
+    let port = port_of(&upstream, &field, report);
+    let namespace = resource.namespace().unwrap_or_else(|| own_namespace.clone());
+    let use_own = context.module.own_namespace_resolution;
+    let host = qualify(upstream.host, &namespace, own_namespace, use_own, &field, report);
+    let name: Arc<str> = report.resource().into();
+    let mapping = Mapping {
+        stats_name: spec.stats_name.or(spec.cluster_tag).map_or_else(|| Arc::clone(&name), Into::into),
+        name: MappingName(name),
+        weight: Weight(0),
+        families: families(spec.enable_ipv4, spec.enable_ipv6, context.module, &host, &fields, report),
+        service: Service { host, port },
+        relay: overrides.relay,
+        timeouts: overrides.timeouts,
+    };
+    Some((bind, spec.weight, mapping))
+}
+
+/// A mapping that needs what this version does not do is never served half.
+fn refuse_what_comes_later(spec: &Spec, fields: &Fields<'_>, module: &Module, report: &Report) {
+    let refuse = |field: &str, what: String| {
+        report.discard(fields.path(field), format!("{what} is not served by this version of sluice"));
+    };
+    if let Some(host) = &spec.host {
+        refuse("host", format!("TLS termination (host: {host:?})"));
+    }
+    match &spec.tls {
+        Some(Tls::On) => refuse("tls", "TLS to the upstream (tls: true)".to_owned()),
+        Some(Tls::Context(name)) => refuse("tls", format!("TLS to the upstream (tls: {name:?})")),
+        None => {}
+    }
+    if spec.service.as_ref().is_some_and(|upstream| upstream.tls) {
+        refuse("service", "TLS to the upstream (https://)".to_owned());
+    }
+    match (&spec.resolver, &module.resolver) {
+        (Some(name), _) if name != DEFAULT_RESOLVER => refuse("resolver", format!("the resolver {name:?}")),
+        (None, Some(name)) if name != DEFAULT_RESOLVER => {
+            refuse("resolver", format!("the resolver {name:?} of Module ambassador"));
+        }
+        _ => {}
+    }
+    match &spec.circuit_breakers {
+        Some(breakers) if !breakers.is_empty() => refuse("circuit_breakers", "a circuit breaker".to_owned()),
+        None if module.circuit_breakers => {
+            refuse("circuit_breakers", "the circuit breaker of Module ambassador".to_owned());
+        }
+        _ => {}
+    }
+}
+
+fn port_of(upstream: &Upstream, field: &str, report: &Report) -> u16 {
+    match upstream.port {
+        Port::Given(port) => port,
+        Port::Default => DEFAULT_PORT,
+        Port::Void => {
+            let message =
+                format!("names no port behind the colon; {DEFAULT_PORT} is taken, as Ambassador does");
+            report.warn(field, message);
+            DEFAULT_PORT
+        }
+    }
+}
+
+fn families(
+    ipv4: Option<bool>,
+    ipv6: Option<bool>,
+    module: &Module,
+    host: &Host,
+    fields: &Fields<'_>,
+    report: &Report,
+) -> Families {
+    let families = Families {
+        ipv4: ipv4.or(module.enable_ipv4).unwrap_or(true),
+        ipv6: ipv6.or(module.enable_ipv6).unwrap_or(true),
+    };
+    if families.ipv4 || families.ipv6 {
+        return families;
+    }
+    if matches!(host, Host::Name(_)) {
+        let message = "is off, as is enable_ipv6, which leaves no address; IPv4 is used, as Ambassador does";
+        report.warn(fields.path("enable_ipv4"), message);
+    }
+    Families { ipv4: true, ipv6: false }
+}

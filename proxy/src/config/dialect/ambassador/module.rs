@@ -1,0 +1,108 @@
+//! The Module `ambassador`: defaults for mappings that say nothing.
+
+use serde_yaml::Value;
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::dialect::fields::{Fields, boolean, scalar, show};
+use crate::config::dialect::report::Report;
+use crate::config::dialect::resource::Resource;
+use crate::config::dialect::words::nearest;
+use crate::config::settings::Settings;
+
+const READ: [&str; 5] = [
+    "enable_ipv4",
+    "enable_ipv6",
+    "resolver",
+    "circuit_breakers",
+    "use_ambassador_namespace_for_service_resolution",
+];
+
+/// Keys that change TCP connections in Ambassador and nothing here yet.
+const NOT_YET: [(&str, &str); 2] = [
+    ("keepalive", "keepalive is a setting of sluice for both sides, see sockets in config/sluice.yaml"),
+    ("load_balancer", "addresses of a service take turns"),
+];
+
+/// What the Module says about TCP.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Module {
+    pub(super) enable_ipv4: Option<bool>,
+    pub(super) enable_ipv6: Option<bool>,
+    pub(super) resolver: Option<String>,
+    pub(super) circuit_breakers: bool,
+    pub(super) own_namespace_resolution: bool,
+}
+
+impl Module {
+    /// Reads the Module that counts: the last of its namespace, of several the first or Ambassador's own.
+    pub(super) fn read(
+        modules: Vec<(&Resource<'_>, Report)>,
+        settings: &Settings,
+        found: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let named = |resource: &Resource<'_>| resource.name().as_deref() == Some("ambassador");
+        let own = |resource: &Resource<'_>| {
+            resource.namespace().is_none_or(|namespace| namespace == settings.ambassador.namespace)
+        };
+        let candidates = || modules.iter().enumerate().filter(|(_, (resource, _))| named(resource));
+        let chosen = candidates().filter(|(_, (resource, _))| own(resource)).last();
+        let chosen = chosen.or_else(|| candidates().next()).map(|(index, _)| index);
+        let mut module = Self::default();
+        for (index, (resource, report)) in modules.into_iter().enumerate() {
+            if chosen == Some(index) {
+                module = config(resource, &report);
+            } else if named(resource) {
+                report.error("", "another Module ambassador takes its place; keep one; this one is ignored");
+            } else {
+                report.info("metadata.name", "only the Module ambassador concerns TCP; passed over");
+            }
+            found.extend(report.into_diagnostics());
+        }
+        module
+    }
+}
+
+fn config(resource: &Resource<'_>, report: &Report) -> Module {
+    let spec = resource.body.get("spec").and_then(Value::as_mapping);
+    let (home, path) = spec.map_or((&*resource.body, ""), |spec| (spec, "spec"));
+    let Some(fields) = Fields::new(home, path, report).child("config") else {
+        return Module::default();
+    };
+    warn_slips(&fields, report);
+    let truth = |name| {
+        let value = fields.raw(name)?;
+        let truth = boolean(value);
+        if truth.is_none() {
+            report.error(
+                fields.path(name),
+                format!("{} is not true or false; the key is ignored", show(value)),
+            );
+        }
+        truth
+    };
+    Module {
+        enable_ipv4: truth("enable_ipv4"),
+        enable_ipv6: truth("enable_ipv6"),
+        // Whatever stands there is not the default resolver, so mappings that rely on it fall with it.
+        resolver: fields.raw("resolver").map(|value| scalar(value).unwrap_or_else(|| show(value))),
+        circuit_breakers: fields.raw("circuit_breakers").is_some_and(|value| match value {
+            Value::Sequence(entries) => !entries.is_empty(),
+            _ => true,
+        }),
+        own_namespace_resolution: truth("use_ambassador_namespace_for_service_resolution").unwrap_or(false),
+    }
+}
+
+/// The Module takes any key, most of them about HTTP: only near misses are worth a word.
+fn warn_slips(fields: &Fields<'_>, report: &Report) {
+    for name in fields.names() {
+        let path = fields.path(&name);
+        if let Some((_, instead)) = NOT_YET.iter().find(|(key, _)| *key == name) {
+            report.warn(path, format!("is ignored by this version of sluice: {instead}"));
+        } else if !READ.contains(&name.as_str())
+            && let Some(near) = nearest(&name, &READ)
+        {
+            report.warn(path, format!("unknown key {name:?} is ignored; did you mean {near:?}?"));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What other resources do to a mapping: the Module, Listeners, and strangers.
+
+use super::*;
+
+fn module(config: &str) -> String {
+    format!(
+        "apiVersion: getambassador.io/v3alpha1\nkind: Module\nmetadata: {{name: ambassador}}\nspec: {{config: {{{config}}}}}\n---\n"
+    )
+}
+
+#[test]
+fn the_module_sets_defaults() {
+    let text = module("enable_ipv6: false, liveness_probe: {enabled: true}") + &with_spec(&[]);
+    let outcome = lower(&text);
+    assert!(!outcome.only().families.ipv6 && outcome.only().families.ipv4);
+    assert_eq!(outcome.all(), [""; 0]);
+
+    let text = module("enable_ipv6: false") + &with_spec(&["enable_ipv6: true"]);
+    assert!(lower(&text).only().families.ipv6, "the mapping's own word counts");
+
+    let text = module("use_ambassador_namespace_for_service_resolution: true")
+        + &with_spec(&[]).replace("{name: m}", "{name: m, namespace: other}");
+    let outcome = lower(&text);
+    assert_eq!(
+        (outcome.served(), outcome.all().len()),
+        (vec!["0.0.0.0:7000 other/m 100 svc:1".to_owned()], 0)
+    );
+}
+
+#[test]
+fn what_the_module_asks_for_and_is_not_there_yet_discards() {
+    let cases = [
+        ("resolver: endpoint", "spec.resolver: the resolver \"endpoint\" of Module ambassador"),
+        (
+            "circuit_breakers: [{max_connections: 5}]",
+            "spec.circuit_breakers: the circuit breaker of Module ambassador",
+        ),
+    ];
+    for (config, what) in cases {
+        let outcome = lower(&(module(config) + &with_spec(&[])));
+        let expected = format!(
+            "test.yaml#2: TCPMapping default/m: {what} is not served by this version of sluice; the mapping is discarded"
+        );
+        assert_eq!((outcome.served().len(), outcome.all()), (0, vec![expected]));
+    }
+    let masked = module("resolver: endpoint, circuit_breakers: [{}]")
+        + &with_spec(&["resolver: kubernetes-service", "circuit_breakers: []"]);
+    assert_eq!(lower(&masked).served().len(), 1);
+}
+
+#[test]
+fn the_module_is_checked_too() {
+    let prefix = "test.yaml#1: Module default/ambassador: spec.config.";
+    let cases = [
+        ("enable_ipv6: 5", "enable_ipv6: 5 is not true or false; the key is ignored"),
+        (
+            "enable_ipv_6: true",
+            "enable_ipv_6: unknown key \"enable_ipv_6\" is ignored; did you mean \"enable_ipv6\"?",
+        ),
+        (
+            "keepalive: {time: 5}",
+            "keepalive: is ignored by this version of sluice: keepalive is a setting of sluice for both sides, \
+             see sockets in config/sluice.yaml",
+        ),
+    ];
+    for (config, message) in cases {
+        let outcome = lower(&(module(config) + &with_spec(&[])));
+        assert_eq!((outcome.served().len(), outcome.all()), (1, vec![format!("{prefix}{message}")]));
+    }
+}
+
+#[test]
+fn a_module_for_somebody_else_is_not_read() {
+    let text =
+        module("enable_ipv6: false").replace("spec: {", "spec: {ambassador_id: other, ") + &with_spec(&[]);
+    assert!(lower(&text).only().families.ipv6);
+}
+
+#[test]
+fn both_families_off_is_ipv4_as_in_ambassador() {
+    let outcome = lower(&with_spec(&["enable_ipv4: false", "enable_ipv6: false"]));
+    assert!(outcome.only().families.ipv4);
+    assert_eq!(outcome.faults().len(), 1);
+}
+
+#[test]
+fn listeners_that_unwrap_something_discard_mappings_on_their_port() {
+    let listener = |fields: &str| {
+        format!(
+            "apiVersion: getambassador.io/v3alpha1\nkind: Listener\nmetadata: {{name: l}}\nspec: {{port: 7000, {fields}}}\n---\n"
+        )
+    };
+    let tls = Some("terminates TLS, which is not served by this version of sluice");
+    let proxy = Some("expects the PROXY protocol, which is not served by this version of sluice");
+    let unclear = Some("is in error, so what it expects is unknown");
+    let cases = [
+        ("protocol: TCP", None),
+        ("protocol: HTTP", None),
+        ("protocol: TLS", tls),
+        ("protocol: HTTPS", tls),
+        ("protocol: HTTPPROXY", proxy),
+        ("protocolStack: [TCP]", None),
+        ("protocolStack: [TLS, TCP]", tls),
+        ("protocolStack: [TLS, PROXY, TCP]", proxy),
+        ("protocolStack: [PROXY, TCP]", proxy),
+        ("protocol: TSL", unclear),
+        ("securityModel: SECURE", unclear),
+    ];
+    for (fields, obstacle) in cases {
+        let outcome = lower(&(listener(fields) + &with_spec(&[])));
+        let expected: Vec<_> = obstacle
+            .map(|obstacle| {
+                format!(
+                    "test.yaml#2: TCPMapping default/m: spec.port: Listener default/l {obstacle}; the mapping is discarded"
+                )
+            })
+            .into_iter()
+            .collect();
+        let about_mapping: Vec<_> =
+            outcome.faults().into_iter().filter(|line| line.contains("TCPMapping default/m")).collect();
+        assert_eq!(about_mapping, expected, "{fields}");
+        let elsewhere = lower(&(listener(fields) + &with_spec(&["port: 7001"])));
+        assert_eq!(elsewhere.served().len(), 1, "{fields}");
+    }
+}
+
+#[test]
+fn strangers_are_counted_by_kind() {
+    let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: Deployment\n\
+                metadata: {name: b}\n---\n_format_version: '3.0'\nservices: []\n---\n\
+                apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: TCPRoute\nmetadata: {name: r}\n---\n\
+                apiVersion: getambassador.io/v3alpha1\nkind: Host\nmetadata: {name: h}\n---\n\
+                apiVersion: getambassador.io/v3alpha1\nkind: Mapping\nmetadata: {name: h}\n---\n\
+                apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
+    let expected = [
+        "test.yaml#3: Kong declarative configuration (_format_version) is not served by this version of sluice; 1 resource discarded",
+        "test.yaml#4: kind TCPRoute (gateway.networking.k8s.io/v1alpha2) is not served by this version of sluice; 1 resource discarded",
+        "test.yaml#5: kind Host (getambassador.io/v3alpha1) takes effect once sluice serves TLS; 1 resource passed over",
+        "test.yaml#7: kind Secret (v1) takes effect once sluice serves TLS; 1 resource passed over",
+        "test.yaml#1: kind Deployment (apps/v1) is not one that sluice serves; 2 resources passed over",
+        "test.yaml#6: kind Mapping (getambassador.io/v3alpha1) is not one that sluice serves; 1 resource passed over",
+    ];
+    assert_eq!(lower(text).all(), expected);
+}

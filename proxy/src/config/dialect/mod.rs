@@ -1,0 +1,100 @@
+//! From documents to the model: which dialect a document is written in, and a folder per dialect.
+
+mod ambassador;
+mod fields;
+mod report;
+mod resource;
+mod selector;
+mod strangers;
+mod words;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use serde_yaml::Value;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::model::Config;
+use super::settings::Settings;
+
+pub(super) use report::Place;
+pub use selector::{LabelSelector, SelectorError};
+pub(super) use yaml::{Document, parse};
+
+use strangers::{Stranger, Strangers};
+
+/// What a set of documents means.
+pub(super) struct Lowered {
+    pub(super) config: Config,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// Resources seen, served or not.
+    pub(super) resources: usize,
+}
+
+/// Finds everything the documents ask for; what is in error is left out alone.
+pub(super) fn lower<'a>(documents: impl Iterator<Item = &'a Document>, settings: &Settings) -> Lowered {
+    let mut diagnostics = Vec::new();
+    let mut strangers = Strangers::default();
+    let (mut ambassador, mut resources) = (Vec::new(), 0);
+    for document in documents {
+        if let Dialect::Kong = detect(&document.value) {
+            resources += 1;
+            strangers.meet(
+                Stranger::Later,
+                "Kong declarative configuration (_format_version)",
+                &document.place,
+            );
+            continue;
+        }
+        for resource in resource::expand(document, &mut diagnostics) {
+            resources += 1;
+            let described = format!("kind {} ({})", resource.kind, resource.api_version);
+            match group(&resource.api_version) {
+                Dialect::Ambassador => ambassador.push(resource),
+                Dialect::Gateway => strangers.meet(Stranger::Later, &described, &resource.place),
+                _ if resource.kind == "Secret" => strangers.meet(Stranger::Tls, &described, &resource.place),
+                _ => strangers.meet(Stranger::Unknown, &described, &resource.place),
+            }
+        }
+    }
+    let config = ambassador::lower(&ambassador, settings, &mut strangers, &mut diagnostics);
+    diagnostics.extend(strangers.into_diagnostics());
+    Lowered { config, diagnostics, resources }
+}
+
+/// A family of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Ambassador,
+    Gateway,
+    Kong,
+    /// A Kubernetes object that says nothing about routes, except perhaps in an annotation.
+    Kubernetes,
+}
+
+fn detect(value: &Value) -> Dialect {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    match (value.get("_format_version"), text("apiVersion")) {
+        (Some(_), _) => Dialect::Kong,
+        (None, Some(api_version)) => group(api_version),
+        (None, None) => Dialect::Kubernetes,
+    }
+}
+
+fn group(api_version: &str) -> Dialect {
+    match api_version.split_once('/') {
+        // The x. group was the developer preview of v3alpha1; ambassador/v1 stood in annotations.
+        Some(("getambassador.io" | "x.getambassador.io" | "ambassador", _)) => Dialect::Ambassador,
+        Some(("gateway.networking.k8s.io" | "gateway.networking.x-k8s.io" | "gateway.k8s.aws", _)) => {
+            Dialect::Gateway
+        }
+        _ => Dialect::Kubernetes,
+    }
+}
+
+/// A finding about the settings that choose resources, in the words of the environment.
+fn about_setting(name: &str, message: String) -> Diagnostic {
+    let file = std::path::Path::new(name).into();
+    Diagnostic { discarded: true, ..Place { file, document: 0 }.diagnostic(Severity::Error, message) }
+}

@@ -1,0 +1,50 @@
+//! Everything from paths to a proven configuration, as often as it changes.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use super::diagnostic::Diagnostic;
+use super::dialect;
+use super::model::Config;
+use super::settings::Settings;
+use super::source::Sources;
+
+/// Loads the configured paths, and remembers what was last good in each file. Lives as long as the process.
+#[derive(Debug)]
+pub struct Loader {
+    settings: Settings,
+    sources: Sources,
+}
+
+/// What a load found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// What is to be served.
+    pub config: Config,
+    /// Everything worth saying, by file and document.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files read, in order; `-` is standard input.
+    pub files: Vec<PathBuf>,
+    /// Resources seen, served or not.
+    pub resources: usize,
+}
+
+impl Loader {
+    /// A loader with an empty memory.
+    pub fn new(settings: &Settings) -> Self {
+        Self { settings: settings.clone(), sources: Sources::default() }
+    }
+
+    /// Reads all paths anew. Blocks on the file system, and the first time on standard input if that is a path.
+    pub fn load(&mut self) -> Loaded {
+        let reading = self.sources.read(&self.settings.paths, self.settings.limits.file_bytes);
+        let documents = reading.documents.iter().flat_map(|documents| documents.iter());
+        let lowered = dialect::lower(documents, &self.settings);
+        let mut diagnostics = reading.diagnostics;
+        diagnostics.extend(lowered.diagnostics);
+        diagnostics.sort_by(|a, b| (&a.file, a.document).cmp(&(&b.file, b.document)));
+        Loaded { config: lowered.config, diagnostics, files: reading.files, resources: lowered.resources }
+    }
+}
