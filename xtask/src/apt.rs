@@ -28,7 +28,7 @@ impl Apt {
         self.refresh()?;
         // Never at the price of something the user has: rustc-web conflicts with Debian's rustc and rustup.
         let mut apt = cmd::as_root("apt-get", &[("DEBIAN_FRONTEND", "noninteractive")])?;
-        apt.args(["install", "--yes", "--no-remove", "--no-install-recommends", "-qq"]).args(&missing);
+        apt.args(["install", "--yes", "--no-remove", "--no-install-recommends", "-q"]).args(&missing);
         cmd::run(&mut apt).with_context(|| format!("installing {}", missing.join(" ")))
     }
 
@@ -45,7 +45,7 @@ impl Apt {
         if self.fresh.replace(true) {
             return Ok(());
         }
-        cmd::run(cmd::as_root("apt-get", &[])?.args(["update", "-qq"]))
+        cmd::run(cmd::as_root("apt-get", &[])?.args(["update", "-q"]))
     }
 }
 

@@ -137,7 +137,8 @@ fn debian(apt: Option<&Apt>) -> Result<Toolchain> {
     usable(bpf::LINKED, Some(apt))?.with_context(|| format!("no compiler for eBPF came with {wanted}"))
 }
 
-fn llvm_major(toolchain: &str) -> Result<u32> {
+/// The major version of the LLVM a toolchain is built on.
+pub(crate) fn llvm_major(toolchain: &str) -> Result<u32> {
     let version = cmd::ask("rustup", &["run", toolchain, "rustc", "-vV"])
         .with_context(|| format!("rustup run {toolchain} rustc -vV"))?;
     parse_llvm_major(&version).with_context(|| format!("toolchain {toolchain} names no LLVM version"))
@@ -148,7 +149,8 @@ fn parse_llvm_major(version: &str) -> Option<u32> {
     line.split('.').next()?.parse().ok()
 }
 
-fn llvm_prefix(major: u32) -> PathBuf {
+/// Where that LLVM is installed.
+pub(crate) fn llvm_prefix(major: u32) -> PathBuf {
     std::env::var_os("LLVM_PREFIX").map_or_else(|| format!("/usr/lib/llvm-{major}").into(), PathBuf::from)
 }
 
