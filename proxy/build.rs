@@ -10,15 +10,25 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=build.rs");
     if env::var_os("CARGO_FEATURE_EBPF").is_none() {
-        return Ok(());
+        return ExitCode::SUCCESS;
     }
+    match embed() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            println!("cargo::error={e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn embed() -> Result<()> {
     for path in ["../proxy-ebpf", "../proxy-common", "../Cargo.toml", "../Cargo.lock", "../xtask/src/bpf.rs"]
     {
         println!("cargo::rerun-if-changed={path}");
@@ -31,10 +41,10 @@ fn main() -> Result<()> {
     match bpf::Bpf::find(&target) {
         Ok(bpf) => compile(&bpf),
         Err(why) => {
-            // Cargo fails on this line, and shows it without a build script's usual wrapping.
+            // Enough to fail the build; cargo adds nothing to it as long as the script itself succeeds.
             println!(
-                "cargo::error=cannot compile the kernel relay: {why}. Run `cargo xtask setup`, \
-                 or build with --no-default-features for a sluice that relays in userspace only."
+                "cargo::error=cannot compile the kernel relay: {why}. Run `cargo xtask setup`, or build \
+                 with --no-default-features for a sluice that relays in userspace only."
             );
             Ok(())
         }
@@ -50,7 +60,7 @@ fn compile(bpf: &bpf::Bpf) -> Result<()> {
         .stdout(Stdio::null())
         .status()
         .context("rustup")?;
-    ensure!(status.success(), "proxy-ebpf does not compile (toolchain {}); see above", bpf.toolchain);
+    ensure!(status.success(), "proxy-ebpf does not compile with toolchain {}: see below", bpf.toolchain);
     let object = bpf.object(&endian);
     fs::copy(&object, Path::new(&var("OUT_DIR")?).join("sluice-ebpf"))
         .with_context(|| object.display().to_string())?;

@@ -46,6 +46,9 @@ impl Bpf {
             // build-std is a nightly feature; Debian's compiler has it once told so. Exactly "1" for cargo's -Z.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags(arch))
+            // Outer build scripts have it, xtask has not, and aya-ebpf's build script watches it: each would
+            // rebuild what the other has built.
+            .env_remove("HOST")
             // Set by an outer cargo or clippy, and naming its compiler.
             .env_remove("RUSTC")
             .env_remove("RUSTC_WRAPPER")

@@ -24,19 +24,22 @@ pub(crate) fn run(disassemble: bool) -> Result<()> {
     Ok(())
 }
 
-/// Lints the kernel side; by the compiler's own lints alone where the toolchain brings no clippy.
+/// Lints the kernel side; by the compiler's own lints alone where its toolchain cannot get clippy.
 pub(crate) fn lint() -> Result<()> {
     let bpf = toolchain()?;
-    let clippy = cmd::ask("rustup", &["run", &bpf.toolchain, "cargo", "clippy", "--version"]).is_some();
-    let mut lint = if clippy {
+    let has_clippy =
+        || cmd::ask("rustup", &["run", &bpf.toolchain, "cargo", "clippy", "--version"]).is_some();
+    if !has_clippy()
+        && let Err(e) = setup::clippy(&bpf.toolchain)
+    {
+        eprintln!("check: no clippy for toolchain {}: {e:#}", bpf.toolchain);
+    }
+    let mut lint = if has_clippy() {
         let mut clippy = bpf.cargo("clippy", ARCH, ENDIAN);
         clippy.args(["--", "-D", "warnings"]);
         clippy
     } else {
-        eprintln!(
-            "check: toolchain {} has no clippy (rust-web-clippy, or `rustup component add clippy`): rustc's lints only",
-            bpf.toolchain
-        );
+        eprintln!("check: the kernel side is checked by rustc's own lints only");
         let mut rustc = bpf.cargo("rustc", ARCH, ENDIAN);
         rustc.args(["--bin", "sluice-ebpf", "--", "-D", "warnings"]);
         rustc

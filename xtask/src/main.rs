@@ -57,8 +57,16 @@ enum Task {
     },
 }
 
-fn main() -> Result<ExitCode> {
-    match Task::parse() {
+fn main() -> ExitCode {
+    perform(Task::parse()).unwrap_or_else(|e| {
+        // Not through main's result: that adds a backtrace wherever RUST_BACKTRACE is set.
+        eprintln!("xtask: {e:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn perform(task: Task) -> Result<ExitCode> {
+    match task {
         Task::Setup => setup::run(setup::Scope::All)?,
         Task::Run { debug, args } => run::run(debug, &args)?,
         Task::Test(selection) => return test::run(&selection),

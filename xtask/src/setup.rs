@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -57,6 +58,16 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     Ok(())
 }
 
+/// Adds clippy to the toolchain that compiles the kernel side; only `check` needs it.
+pub(crate) fn clippy(toolchain: &str) -> Result<()> {
+    match Apt::here() {
+        Some(apt) if toolchain == bpf::LINKED => {
+            apt.install(&["rust-web-clippy"], "checking the kernel side")
+        }
+        _ => cmd::run(Command::new("rustup").args(["component", "add", "clippy", "--toolchain", toolchain])),
+    }
+}
+
 fn build_tools(apt: Option<&Apt>) -> Result<()> {
     if let Some(apt) = apt {
         apt.install(&BUILD, "building bpf-linker")?;
@@ -92,7 +103,7 @@ fn choose(apt: Option<&Apt>) -> Result<Toolchain> {
         }
     }
     eprintln!("setup: trying to install Rust nightly with rust-src, to compile for eBPF");
-    let mut rustup = std::process::Command::new("rustup");
+    let mut rustup = Command::new("rustup");
     rustup.args(["toolchain", "install", "nightly", "--profile", "minimal", "--component", "rust-src"]);
     match cmd::run(&mut rustup) {
         Ok(()) => {
@@ -133,7 +144,7 @@ fn debian(apt: Option<&Apt>) -> Result<Toolchain> {
     };
     apt.install(&DEBIAN_RUST, "compiling the kernel side")?;
     eprintln!("setup: linking Debian's compiler as rustup toolchain {}", bpf::LINKED);
-    cmd::run(std::process::Command::new("rustup").args(["toolchain", "link", bpf::LINKED, "/usr"]))?;
+    cmd::run(Command::new("rustup").args(["toolchain", "link", bpf::LINKED, "/usr"]))?;
     usable(bpf::LINKED, Some(apt))?.with_context(|| format!("no compiler for eBPF came with {wanted}"))
 }
 
