@@ -54,6 +54,8 @@ enum Task {
     Echo {
         /// Where to listen.
         address: SocketAddr,
+        /// Whose end to follow.
+        parent: u32,
     },
 }
 
@@ -74,7 +76,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Ebpf { disassemble } => ebpf::run(disassemble)?,
         Task::Dist => dist::run()?,
-        Task::Echo { address } => echo::serve(address)?,
+        Task::Echo { address, parent } => echo::serve(address, parent)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -70,7 +70,7 @@ fn privileged(sluice: &str) -> Command {
 fn upstream() -> Result<()> {
     let itself = env::current_exe().context("where xtask is")?;
     Command::new(itself)
-        .args(["echo", UPSTREAM])
+        .args(["echo", UPSTREAM, &std::process::id().to_string()])
         .stdin(Stdio::null())
         .spawn()
         .context("starting the echo upstream")?;
