@@ -1,7 +1,9 @@
 //! sluice, in the order a connection meets it.
 
+pub mod app;
 pub mod config;
 pub mod conn;
+mod descriptors;
 pub mod drain;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;

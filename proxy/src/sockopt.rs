@@ -16,7 +16,7 @@ use crate::config::settings::Sockets;
 ///
 /// # Errors
 /// setsockopt(2)'s.
-pub fn apply(socket: SockRef<'_>, options: &Sockets) -> io::Result<()> {
+pub(crate) fn apply(socket: SockRef<'_>, options: &Sockets) -> io::Result<()> {
     socket.set_linger(Some(Duration::ZERO))?;
     socket.set_out_of_band_inline(true)?;
     socket.set_tcp_nodelay(true)?;

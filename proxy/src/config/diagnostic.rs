@@ -50,3 +50,14 @@ impl fmt::Display for Diagnostic {
         write!(f, ": {}", self.message)
     }
 }
+
+impl Diagnostic {
+    /// Writes the finding to the log, at the level of its severity.
+    pub fn log(&self) {
+        match self.severity {
+            Severity::Info => tracing::info!("{self}"),
+            Severity::Warning => tracing::warn!("{self}"),
+            Severity::Error => tracing::error!("{self}"),
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::conn::{CloseReason, ConnSnapshot};
 
 /// Handle to everything that is measured or written; clones share.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Telemetry {
     _inner: Arc<()>,
 }

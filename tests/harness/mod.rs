@@ -1,0 +1,27 @@
+//! What tests speak through: the real binary, real sockets, a network of the test's own.
+
+pub mod backend;
+pub mod client;
+pub mod net;
+pub mod payload;
+pub mod sluice;
+
+use std::time::Duration;
+
+/// Longest that anything awaited may take; what is awaited takes milliseconds.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Calls `probe` until it has an answer. For states that nothing announces (a route, a procfs file).
+///
+/// # Panics
+/// When there is none within [`PATIENCE`].
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = probe() {
+            return answer;
+        }
+        assert!(std::time::Instant::now() < deadline, "never came: {what}");
+        std::thread::sleep(Duration::from_millis(5)); // tidy: polls a state that nothing announces
+    }
+}

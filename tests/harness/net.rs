@@ -1,0 +1,35 @@
+//! Networks of a test's own.
+
+use std::process::Command;
+
+use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+/// Moves this thread into a new network namespace with its loopback up: any port is free, no
+/// other test is near, and nothing is left behind, however the test ends. Threads and processes
+/// started from here live there too.
+///
+/// # Panics
+/// Without root.
+pub fn private() {
+    // SAFETY: a network namespace is a property of this thread alone; no descriptor is shared.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.expect("a network namespace needs root");
+    ip(&["link", "set", "lo", "up"]);
+}
+
+/// Runs ip(8) in this thread's namespace.
+///
+/// # Panics
+/// When it fails.
+pub fn ip(args: &[&str]) {
+    run("ip", args);
+}
+
+/// Runs a command in this thread's namespace; its standard output.
+///
+/// # Panics
+/// When it fails.
+pub fn run(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"));
+    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

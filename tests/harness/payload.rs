@@ -1,0 +1,96 @@
+//! Bytes that tell which of them are missing, doubled or out of place.
+
+use std::io::{ErrorKind, Read, Write};
+
+/// A stream of pseudo-random bytes, the same for the same seed: nothing has to be kept to verify it.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload {
+    pub seed: u64,
+    pub len: usize,
+}
+
+impl Payload {
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn send(self, to: &mut impl Write) -> std::io::Result<()> {
+        let mut source = Stream::new(self.seed);
+        let mut left = self.len;
+        let mut chunk = vec![0; 64 << 10];
+        while left > 0 {
+            let n = left.min(chunk.len());
+            source.fill(&mut chunk[..n]);
+            to.write_all(&chunk[..n])?;
+            left -= n;
+        }
+        Ok(())
+    }
+
+    /// Reads exactly all of it.
+    ///
+    /// # Panics
+    /// At the first byte that is wrong or missing.
+    pub fn expect(self, from: &mut impl Read) {
+        let got = self.verify(from, self.len);
+        assert_eq!(got, self.len, "the stream ended early");
+    }
+
+    /// Reads all of it, and then the end of the stream.
+    ///
+    /// # Panics
+    /// At the first byte that is wrong, missing or surplus.
+    pub fn expect_to_end(self, from: &mut impl Read) {
+        let got = self.verify(from, usize::MAX);
+        assert_eq!(got, self.len, "bytes before the end of the stream");
+    }
+
+    /// Reads at most `limit` bytes or to the end; how many were right.
+    fn verify(self, from: &mut impl Read, limit: usize) -> usize {
+        let mut source = Stream::new(self.seed);
+        let (mut got, mut want) = (vec![0; 256 << 10], vec![0; 256 << 10]);
+        let mut at = 0;
+        while at < limit {
+            let room = got.len().min(limit - at);
+            let n = match from.read(&mut got[..room]) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) => panic!("reading byte {at} of {}: {e}", self.len),
+            };
+            source.fill(&mut want[..n]);
+            let wrong = got[..n].iter().zip(&want[..n]).position(|(a, b)| a != b);
+            assert_eq!(wrong.map(|i| at + i), None, "first wrong byte of {}", self.len);
+            at += n;
+            assert!(at <= self.len, "{} surplus bytes", at - self.len);
+        }
+        at
+    }
+}
+
+/// xorshift64*, eight bytes at a time, continuing across calls of any length.
+struct Stream {
+    state: u64,
+    word: [u8; 8],
+    used: usize,
+}
+
+impl Stream {
+    fn new(seed: u64) -> Self {
+        Self { state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, word: [0; 8], used: 8 }
+    }
+
+    fn fill(&mut self, out: &mut [u8]) {
+        for byte in out {
+            if self.used == 8 {
+                self.state ^= self.state >> 12;
+                self.state ^= self.state << 25;
+                self.state ^= self.state >> 27;
+                self.word = self.state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes();
+                self.used = 0;
+            }
+            *byte = self.word[self.used];
+            self.used += 1;
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The real binary, with a configuration, watched through what it writes.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::PATIENCE;
+
+/// A sluice to be started.
+#[derive(Debug)]
+pub struct Builder {
+    folder: PathBuf,
+    flags: Vec<String>,
+}
+
+/// A running sluice; killed when dropped.
+#[derive(Debug)]
+pub struct Sluice {
+    child: Child,
+    folder: PathBuf,
+    access: Receiver<String>,
+    log: Receiver<String>,
+}
+
+impl Builder {
+    /// With these documents as its configuration.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn new(yaml: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let unique = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("mappings.yaml"), yaml).unwrap();
+        Self { folder, flags: Vec::new() }
+    }
+
+    /// With more flags.
+    #[must_use]
+    pub fn flags(mut self, flags: &[&str]) -> Self {
+        self.flags.extend(flags.iter().map(|f| (*f).to_owned()));
+        self
+    }
+
+    /// Starts it and waits until it serves.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub fn start(self) -> Sluice {
+        let mut sluice = self.spawn();
+        sluice.expect_log("serving");
+        sluice
+    }
+
+    /// Starts it and does not wait.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn spawn(self) -> Sluice {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
+            .arg("run")
+            .arg(self.folder.join("mappings.yaml"))
+            .args(["--log-format", "json", "--admin", "none"])
+            .args(&self.flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let access = lines(child.stdout.take().unwrap());
+        let log = lines(child.stderr.take().unwrap());
+        Sluice { child, folder: self.folder, access, log }
+    }
+}
+
+impl Sluice {
+    /// Replaces the configuration as editors and kubelet do, by renaming a new file over it, and
+    /// waits until it is in service.
+    ///
+    /// # Panics
+    /// When it is not taken up.
+    pub fn reload(&mut self, yaml: &str) {
+        self.write(yaml);
+        self.expect_log("reloaded");
+    }
+
+    /// Replaces the configuration and does not wait.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn write(&self, yaml: &str) {
+        let next = self.folder.join(".next");
+        fs::write(&next, yaml).unwrap();
+        fs::rename(next, self.folder.join("mappings.yaml")).unwrap();
+    }
+
+    /// The next access-log line about a closed connection.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn closed(&mut self) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.access.recv_timeout(left).expect("an access-log line about a close");
+            let record: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{line}: {e}"));
+            if record["event"] == "close" {
+                return record;
+            }
+        }
+    }
+
+    /// Waits for a log line with this in it.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn expect_log(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.log.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("no log line with {text:?} among\n{}", seen.join("\n")),
+            }
+        }
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn wait(&mut self) -> ExitStatus {
+        super::eventually("sluice's exit", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Sluice {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            for line in self.log.try_iter().chain(self.access.try_iter()) {
+                println!("sluice: {line}");
+            }
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
