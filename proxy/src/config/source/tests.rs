@@ -113,6 +113,13 @@ fn a_named_directory_that_vanishes_stays_as_it_was() {
 }
 
 #[test]
+fn an_empty_file_is_worth_a_warning() {
+    let scratch = Scratch::new();
+    let file = scratch.write("a.yaml", "# nothing yet\n");
+    assert_eq!(messages(&Sources::default().read(&[file], LIMIT)), ["holds no document"]);
+}
+
+#[test]
 fn a_file_at_the_limit_is_read_and_one_byte_more_is_not() {
     let scratch = Scratch::new();
     let file = scratch.write("a.yaml", "a: 12\n");

@@ -235,6 +235,11 @@ fn versions_and_spellings_of_the_document() {
                  spec: {port: 7000, service: 'svc:1'}}\n";
     let mut texts = vec![flat.to_owned(), list.to_owned(), typed.to_owned(), v3.replace('\n', "\r\n")];
     texts.push(format!("\u{feff}{v3}"));
+    texts.push(
+        "{\n\t\"apiVersion\": \"getambassador.io\\/v2\",\n\t\"kind\": \"TCPMapping\",\n\t\"metadata\": {\"name\": \"m\"},\n\t\
+         \"spec\": {\n\t\t\"port\": 7000,\n\t\t\"service\": \"svc:1\"\n\t}\n}\n"
+            .to_owned(),
+    );
     for version in ["getambassador.io/v2", "getambassador.io/v1", "x.getambassador.io/v3alpha1"] {
         texts.push(v3.replace("getambassador.io/v3alpha1", version));
         texts.push(flat.replace("ambassador/v1", version));
