@@ -57,7 +57,8 @@ impl Sources {
             let documents = self.read_file(file, limit, &mut reading.diagnostics);
             reading.documents.push(documents);
         }
-        self.good.retain(|file, _| files.contains(file));
+        let current: HashSet<&PathBuf> = files.iter().collect();
+        self.good.retain(|file, _| current.contains(file));
         reading.files = files;
         reading
     }

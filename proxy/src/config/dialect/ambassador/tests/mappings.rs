@@ -6,9 +6,13 @@ use super::*;
 use crate::config::model::{Families, RelayChoice};
 
 /// A line of `spec` that discards the mapping, and the message behind `TCPMapping default/m: `.
-const DISCARDED: [(&str, &str); 24] = [
+const DISCARDED: [(&str, &str); 25] = [
     ("port: 0", "spec.port: 0 is not an integer from 1 to 65535"),
     ("port: 70000", "spec.port: 70000 is not an integer from 1 to 65535"),
+    (
+        "port: 99999999999999999999999",
+        "spec.port: \"99999999999999999999999\" is not an integer from 1 to 65535",
+    ),
     ("port: http", "spec.port: \"http\" is not an integer from 1 to 65535"),
     ("port: null", "spec.port: is missing; give the port to listen on"),
     ("service: null", "spec.service: is missing; give the upstream as host:port"),
