@@ -47,12 +47,14 @@ pub(super) fn lower<'a>(documents: impl Iterator<Item = &'a Document>, settings:
             );
             continue;
         }
-        for resource in resource::expand(document, &mut diagnostics) {
+        for resource in resource::expand(document, &settings.ambassador.namespace, &mut diagnostics) {
             resources += 1;
             let described = format!("kind {} ({})", resource.kind, resource.api_version);
             match group(&resource.api_version) {
                 Dialect::Ambassador => ambassador.push(resource),
                 Dialect::Gateway => strangers.meet(Stranger::Later, &described, &resource.place),
+                // What it carries comes by itself.
+                _ if resource.carried().is_some() => {}
                 _ if resource.kind == "Secret" => strangers.meet(Stranger::Tls, &described, &resource.place),
                 _ => strangers.meet(Stranger::Unknown, &described, &resource.place),
             }

@@ -93,6 +93,13 @@ impl Resource<'_> {
         }
     }
 
+    /// The documents that stand in its annotation, if it carries some.
+    pub(super) fn carried(&self) -> Option<&str> {
+        let annotations =
+            mapping(&self.body, "metadata").and_then(|metadata| mapping(metadata, "annotations"));
+        annotations?.get(CONFIG_ANNOTATION)?.as_str()
+    }
+
     fn meta(&self, field: &str) -> Option<String> {
         let home = if self.is_flat() { Some(&*self.body) } else { mapping(&self.body, "metadata") };
         let text = home?.get(field).and_then(scalar)?;
@@ -101,12 +108,16 @@ impl Resource<'_> {
 }
 
 /// All resources of a document; what is none is found fault with.
-pub(super) fn expand<'a>(document: &'a Document, found: &mut Vec<Diagnostic>) -> Vec<Resource<'a>> {
+pub(super) fn expand<'a>(
+    document: &'a Document,
+    default_namespace: &str,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Resource<'a>> {
     let mut resources = Vec::new();
     object(&document.value, None, &document.place, &mut resources, found);
     let mut carried = Vec::new();
     for resource in &resources {
-        annotated(resource, &mut carried, found);
+        annotated(resource, default_namespace, &mut carried, found);
     }
     resources.append(&mut carried);
     resources
@@ -148,14 +159,17 @@ fn object<'a>(
     }
 }
 
-fn annotated(resource: &Resource<'_>, carried: &mut Vec<Resource<'_>>, found: &mut Vec<Diagnostic>) {
-    let metadata = mapping(&resource.body, "metadata");
-    let annotations = metadata.and_then(|metadata| mapping(metadata, "annotations"));
-    let Some(Value::String(text)) = annotations.and_then(|map| map.get(CONFIG_ANNOTATION)) else {
+fn annotated(
+    resource: &Resource<'_>,
+    default_namespace: &str,
+    carried: &mut Vec<Resource<'_>>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let Some(text) = resource.carried() else {
         return;
     };
     let carrier = Carrier { namespace: resource.namespace(), labels: resource.labels() };
-    let owner = resource.label("default");
+    let owner = resource.label(default_namespace);
     let field = format!("metadata.annotations[{CONFIG_ANNOTATION}]");
     let file: Arc<Path> = Arc::clone(&resource.place.file);
     let (documents, errors) = yaml::parse(&file, text);

@@ -2,9 +2,14 @@
 
 /// Names at least this alike are worth suggesting: one slip in four letters.
 const ALIKE: f64 = 0.7;
+/// Nobody misspells a name this long; comparing it would only take time.
+const LONGEST: usize = 100;
 
 /// The known name closest to `word`, if any is close.
 pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     let word = plain(word);
     known
         .iter()

@@ -147,6 +147,15 @@ impl<'de> Visitor<'de> for Bounded<'_> {
         self.spend(0).map(|()| value.into())
     }
 
+    // A Value holds no such number, and no field takes one; as text it is found fault with where it stands.
+    fn visit_i128<E: serde::de::Error>(self, value: i128) -> Result<Value, E> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_u128<E: serde::de::Error>(self, value: u128) -> Result<Value, E> {
+        self.visit_str(&value.to_string())
+    }
+
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
         self.spend(0).map(|()| value.into())
     }

@@ -57,7 +57,8 @@ impl Sources {
             let documents = self.read_file(file, limit, &mut reading.diagnostics);
             reading.documents.push(documents);
         }
-        self.good.retain(|file, _| files.contains(file));
+        let current: HashSet<&PathBuf> = files.iter().collect();
+        self.good.retain(|file, _| current.contains(file));
         reading.files = files;
         reading
     }
@@ -82,6 +83,11 @@ impl Sources {
                     found.push(about(path, Severity::Error, message));
                     files.clone()
                 }
+                None if path.is_dir() => {
+                    let message = format!("{error}; the directory is discarded");
+                    found.push(Diagnostic { discarded: true, ..about(path, Severity::Error, message) });
+                    Vec::new()
+                }
                 // Reading the file will say what is wrong, and know its last good content.
                 None => vec![path.to_path_buf()],
             },
@@ -97,6 +103,9 @@ impl Sources {
         let (documents, errors) = parse(&shared, &text);
         let documents = Arc::new(documents);
         if errors.is_empty() {
+            if documents.is_empty() {
+                found.push(about(file, Severity::Warning, "holds no document".to_owned()));
+            }
             self.good.insert(file.to_path_buf(), Arc::clone(&documents));
             return documents;
         }

@@ -9,8 +9,8 @@ use crate::config::settings::Settings;
 
 const VERSIONS: [&str; 5] = ["v3alpha1", "v2", "v1", "v1beta2", "v1beta1"];
 
-/// Kinds of Ambassador that have nothing to do with TCP.
-const HTTP: [&str; 13] = [
+/// Kinds of Ambassador that are no misspelling of those read here.
+const OTHERS: [&str; 13] = [
     "Mapping",
     "AuthService",
     "RateLimitService",
@@ -63,7 +63,7 @@ pub(super) fn of(
         }
         other => {
             let label = resource.label(&settings.ambassador.namespace);
-            match nearest(other, &["TCPMapping", "Module", "Listener"]).filter(|_| !HTTP.contains(&other)) {
+            match nearest(other, &["TCPMapping", "Module", "Listener"]).filter(|_| !OTHERS.contains(&other)) {
                 None => strangers.meet(Stranger::Unknown, &described, &resource.place),
                 Some(near) => {
                     let report = Report::new(resource.place.clone(), label, "resource");

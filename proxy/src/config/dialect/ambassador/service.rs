@@ -116,7 +116,7 @@ fn read_port(text: &str, port: Option<&str>) -> Result<Port, ServiceError> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(wrong());
     }
-    digits.parse().map(Port::Given).or_else(|_| Err(wrong()))
+    digits.parse().map(Port::Given).map_err(|_overflow| wrong())
 }
 
 /// RFC 1123, and underscores, which occur. A last label of digits alone is a mistyped address or port.

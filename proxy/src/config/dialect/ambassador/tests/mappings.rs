@@ -6,9 +6,13 @@ use super::*;
 use crate::config::model::{Families, RelayChoice};
 
 /// A line of `spec` that discards the mapping, and the message behind `TCPMapping default/m: `.
-const DISCARDED: [(&str, &str); 24] = [
+const DISCARDED: [(&str, &str); 25] = [
     ("port: 0", "spec.port: 0 is not an integer from 1 to 65535"),
     ("port: 70000", "spec.port: 70000 is not an integer from 1 to 65535"),
+    (
+        "port: 99999999999999999999999",
+        "spec.port: \"99999999999999999999999\" is not an integer from 1 to 65535",
+    ),
     ("port: http", "spec.port: \"http\" is not an integer from 1 to 65535"),
     ("port: null", "spec.port: is missing; give the port to listen on"),
     ("service: null", "spec.service: is missing; give the upstream as host:port"),
@@ -235,6 +239,11 @@ fn versions_and_spellings_of_the_document() {
                  spec: {port: 7000, service: 'svc:1'}}\n";
     let mut texts = vec![flat.to_owned(), list.to_owned(), typed.to_owned(), v3.replace('\n', "\r\n")];
     texts.push(format!("\u{feff}{v3}"));
+    texts.push(
+        "{\n\t\"apiVersion\": \"getambassador.io\\/v2\",\n\t\"kind\": \"TCPMapping\",\n\t\"metadata\": {\"name\": \"m\"},\n\t\
+         \"spec\": {\n\t\t\"port\": 7000,\n\t\t\"service\": \"svc:1\"\n\t}\n}\n"
+            .to_owned(),
+    );
     for version in ["getambassador.io/v2", "getambassador.io/v1", "x.getambassador.io/v3alpha1"] {
         texts.push(v3.replace("getambassador.io/v3alpha1", version));
         texts.push(flat.replace("ambassador/v1", version));
