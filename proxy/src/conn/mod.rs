@@ -1,11 +1,9 @@
 //! The life of one connection, from accept to its last word.
 
-mod close;
 mod record;
 mod serve;
 mod tracker;
 
-pub use close::{CloseReason, Side};
-pub use record::{ConnRecord, Progress, RelayKind, Transfer};
+pub use record::ConnRecord;
 pub use serve::{Accepted, Ctx, Routes, serve};
-pub use tracker::{ConnSnapshot, Refused, Tracker};
+pub use tracker::{Refused, Tracker};

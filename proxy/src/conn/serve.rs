@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CloseReason, ConnRecord, Tracker};
+use super::{ConnRecord, Tracker};
 use crate::relay::kernel::MappingState;
 use crate::relay::{Relays, Terms};
 use crate::route::{NoTarget, RouteTable, Target};
+use crate::telemetry::CloseReason;
 use crate::upstream::{DialError, Dialer};
 
 /// The table of routes in service.

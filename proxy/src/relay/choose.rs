@@ -7,7 +7,7 @@ use super::kernel::{KernelRelay, MappingState};
 use super::splice::{self, Pool, SpliceProgress};
 use super::{Terms, kernel};
 use crate::config::model::RelayChoice;
-use crate::conn::{CloseReason, Progress, RelayKind};
+use crate::telemetry::{CloseReason, Progress, RelayKind};
 
 /// Every relay there is on this machine.
 #[derive(Debug)]

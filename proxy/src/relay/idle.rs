@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use super::{Terms, socket};
-use crate::conn::CloseReason;
+use crate::telemetry::CloseReason;
 
 /// Watches one connection's clock, asking the kernel when bytes last came instead of being woken
 /// for each.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub use choose::{Begun, Relays};
 use tokio_util::sync::CancellationToken;
 
-use crate::conn::CloseReason;
+use crate::telemetry::CloseReason;
 
 /// What may end a relay besides its two peers.
 #[derive(Debug, Clone)]

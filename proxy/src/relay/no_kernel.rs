@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Terms;
 use crate::config::settings;
-use crate::conn::{CloseReason, Progress};
+use crate::telemetry::{CloseReason, Progress};
 
 /// Why there is no kernel relay.
 #[derive(Debug, thiserror::Error)]

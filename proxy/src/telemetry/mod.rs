@@ -1,8 +1,14 @@
-//! Metrics, the access log and logging.
+//! Metrics, the access log and logging, and the words they share with those who report.
+
+mod close;
+mod snapshot;
+mod transfer;
 
 use std::sync::Arc;
 
-use crate::conn::{CloseReason, ConnSnapshot};
+pub use close::{CloseReason, Side};
+pub use snapshot::ConnSnapshot;
+pub use transfer::{Progress, RelayKind, Transfer};
 
 /// Handle to everything that is measured or written; clones share.
 #[derive(Debug, Clone, Default)]

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError, Weak};
 
-use crate::conn::{Progress, Transfer};
 use crate::ebpf::{Pair, PairEnd};
+use crate::telemetry::{Progress, Transfer};
 
 /// Progress of one pair.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use super::offload::{Declined, Offloaded, Window, offload};
 use super::run::{progress, run};
 use super::selftest::{SelfTestError, self_test};
 use crate::config::settings;
-use crate::conn::{CloseReason, Progress};
 use crate::ebpf::{Datapath, LoadError, MappingSlot, default_limit, forward_log};
+use crate::telemetry::{CloseReason, Progress};
 
 /// Why there is no kernel relay.
 #[derive(Debug, thiserror::Error)]

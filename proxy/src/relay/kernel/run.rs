@@ -8,8 +8,8 @@ use super::super::{Fault, Terms, socket};
 use super::lane::{Lane, Wants};
 use super::offload::Offloaded;
 use super::progress::KernelProgress;
-use crate::conn::CloseReason;
 use crate::ebpf::{Events, Pair, PairEnd};
+use crate::telemetry::CloseReason;
 
 /// How long bytes that had arrived before a reset may take to be delivered.
 const LAST_WORDS: Duration = Duration::from_secs(1);

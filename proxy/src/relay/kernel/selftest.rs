@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::super::{Terms, socket};
 use super::offload::{Window, offload};
 use super::run::{progress, run};
-use crate::conn::CloseReason;
 use crate::ebpf::Datapath;
+use crate::telemetry::CloseReason;
 
 /// What the self-test found.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,7 @@ use pump::pump;
 
 use super::idle::Clock;
 use super::{Failure, Fault, Terms, socket};
-use crate::conn::{CloseReason, Progress, Transfer};
+use crate::telemetry::{CloseReason, Progress, Transfer};
 
 /// How long bytes that had arrived before a reset may take to be delivered.
 const LAST_WORDS: Duration = Duration::from_secs(1);

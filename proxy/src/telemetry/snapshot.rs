@@ -1,0 +1,40 @@
+//! A connection as those see it who count, list and log connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// One connection as `/connections` and the access log show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConnSnapshot {
+    /// Number of the connection, unique in this process.
+    pub id: u64,
+    /// The listener's address.
+    pub listener: SocketAddr,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// The mapping's name, once chosen.
+    pub mapping: Option<Arc<str>>,
+    /// The mapping's metric label, once chosen.
+    #[serde(skip)]
+    pub stats_name: Option<Arc<str>>,
+    /// The upstream's address, once connected.
+    pub upstream: Option<SocketAddr>,
+    /// `kernel` or `splice`, once relaying.
+    pub relay: Option<&'static str>,
+    /// Why the kernel relay does not carry it.
+    pub fallback: Option<&'static str>,
+    /// Bytes from the client to the upstream.
+    pub received: u64,
+    /// Bytes from the upstream to the client.
+    pub sent: u64,
+    /// The part of `received` that stayed in the kernel.
+    pub received_in_kernel: u64,
+    /// The part of `sent` that stayed in the kernel.
+    pub sent_in_kernel: u64,
+    /// Since accept, in milliseconds.
+    pub duration_ms: u64,
+    /// From choosing the mapping to a connected socket, in microseconds.
+    pub connect_us: u64,
+}
