@@ -1,0 +1,17 @@
+//! The relays on the real kernel: root, a network namespace per test, real eBPF.
+
+#[path = "../harness/mod.rs"]
+#[allow(dead_code, reason = "each test binary speaks a part of the harness")]
+mod harness;
+
+mod relay;
+
+mod ends;
+mod families;
+mod half_close;
+mod lifecycle;
+mod limits;
+mod reload;
+mod software;
+mod timeouts;
+mod transfer;

@@ -1,0 +1,1 @@
+//! Real servers and their own clients.
