@@ -1,10 +1,12 @@
 //! What tests speak through: the real binary, real sockets, a network of the test's own.
 
 pub(crate) mod backend;
+pub(crate) mod bpf;
 pub(crate) mod client;
 pub(crate) mod net;
 pub(crate) mod payload;
 pub(crate) mod sluice;
+pub(crate) mod system;
 
 use std::time::Duration;
 

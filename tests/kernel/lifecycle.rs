@@ -8,8 +8,8 @@ use rustix::process::Signal;
 
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, expect_reset, try_connect};
-use crate::harness::eventually;
 use crate::harness::payload::Payload;
+use crate::harness::{bpf, eventually};
 use crate::relay::{BACK, FRONT, Relay, on_both_relays};
 
 on_both_relays!(drains, drain_time_is_over, a_second_signal, killed);
@@ -75,7 +75,7 @@ fn killed(relay: Relay) {
         assert_eq!(end, "a reset");
     });
     let mut sluice = relay.start();
-    let ids = kernel_objects(sluice.pid());
+    let ids = bpf::objects_of(sluice.pid());
     assert!(!ids.is_empty(), "the kernel relay is loaded");
     let writers: Vec<_> = (0..4)
         .map(|seed| {
@@ -96,26 +96,6 @@ fn killed(relay: Relay) {
         );
     }
     eventually("everything of ours gone from the kernel", || {
-        ids.iter().all(|(kind, id)| !exists(kind, id)).then_some(())
+        ids.iter().all(|(kind, id)| !bpf::exists(kind, id)).then_some(())
     });
-}
-
-/// `(prog | map, id)` of what a process holds, from its descriptors.
-fn kernel_objects(pid: u32) -> Vec<(&'static str, String)> {
-    let folder = std::fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap();
-    folder
-        .flatten()
-        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
-        .flat_map(|info| {
-            let field =
-                |name: &str| info.lines().find_map(|l| l.strip_prefix(name)).map(|v| v.trim().to_owned());
-            [field("map_id:").map(|id| ("map", id)), field("prog_id:").map(|id| ("prog", id))]
-        })
-        .flatten()
-        .collect()
-}
-
-fn exists(kind: &str, id: &str) -> bool {
-    let shown = std::process::Command::new("bpftool").args([kind, "show", "id", id]).output().unwrap();
-    shown.status.success()
 }

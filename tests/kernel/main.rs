@@ -8,10 +8,15 @@ mod relay;
 
 mod ends;
 mod families;
+mod faults;
 mod half_close;
+mod integrity;
 mod lifecycle;
 mod limits;
+mod loss;
 mod reload;
+mod sleep;
 mod software;
+mod stall;
 mod timeouts;
 mod transfer;

@@ -83,7 +83,7 @@ impl Credit {
         base: u64,
     ) -> io::Result<Grant> {
         let charged = lane.charged();
-        if lane.limit().saturating_sub(charged) > self.granted / 4 {
+        if lane.limit().saturating_sub(charged) > self.granted / 2 {
             return Ok(Grant::Enough);
         }
         // Loaded before `accepted` is asked: what is accepted then includes at least these.
