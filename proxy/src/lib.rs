@@ -1,6 +1,8 @@
 //! sluice, in the order a connection meets it.
 
 pub mod app;
+pub mod check;
+pub mod cli;
 pub mod config;
 pub mod conn;
 mod descriptors;

@@ -19,6 +19,7 @@ use super::model::Config;
 use super::settings::Settings;
 
 pub(super) use report::Place;
+pub(super) use words::nearest;
 pub use selector::{LabelSelector, SelectorError};
 pub(super) use yaml::{Document, parse};
 
