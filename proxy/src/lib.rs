@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod conn;
 mod descriptors;
+pub mod doctor;
 pub mod drain;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;

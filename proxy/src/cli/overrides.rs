@@ -17,11 +17,11 @@ const KEEPALIVE: u64 = 32_767_000;
 const C_INT: u64 = 2_147_483_647;
 
 /// A duration that may be zero.
-pub type AnySpan = Span<0, LONGEST>;
+pub(super) type AnySpan = Span<0, LONGEST>;
 /// A duration that is at least a millisecond.
-pub type PositiveSpan = Span<1, LONGEST>;
+pub(super) type PositiveSpan = Span<1, LONGEST>;
 /// A size a lane's window may have: credit is given in steps of 64 KiB, and SO_SNDBUF must hold it.
-pub type WindowSize = Size<{ 64 << 10 }, { 64 << 20 }>;
+pub(super) type WindowSize = Size<{ 64 << 10 }, { 64 << 20 }>;
 
 /// What one source of settings says; `None` leaves it to the sources below.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]

@@ -128,7 +128,8 @@ impl FromStr for Filter {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        EnvFilter::try_new(text).map_err(|e| ValueError(format!("{e}; write info, or sluice::relay=debug")))?;
+        EnvFilter::try_new(text)
+            .map_err(|e| ValueError(format!("{e}; write info, or sluice::relay=debug")))?;
         Ok(Self(text.to_owned()))
     }
 }

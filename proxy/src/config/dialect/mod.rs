@@ -19,8 +19,8 @@ use super::model::Config;
 use super::settings::Settings;
 
 pub(super) use report::Place;
-pub(super) use words::nearest;
 pub use selector::{LabelSelector, SelectorError};
+pub(super) use words::nearest;
 pub(super) use yaml::{Document, parse};
 
 use strangers::{Stranger, Strangers};
