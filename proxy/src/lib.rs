@@ -1,9 +1,12 @@
 //! sluice, in the order a connection meets it.
 
 pub mod app;
+pub mod check;
+pub mod cli;
 pub mod config;
 pub mod conn;
 mod descriptors;
+pub mod doctor;
 pub mod drain;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;

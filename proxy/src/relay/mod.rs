@@ -9,10 +9,12 @@ pub mod kernel;
 pub mod kernel;
 pub mod socket;
 pub mod splice;
+mod step;
 
 use std::time::{Duration, Instant};
 
 pub use choose::{Begun, Relays};
+pub use step::Step;
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::CloseReason;
