@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("listener", &["conn", "drain"]),
     ("relay", &["ebpf", "tls"]),
     ("route", &["upstream"]),
-    ("telemetry", &[]),
+    ("telemetry", &["config::diagnostic"]),
     ("tls", &[]),
     ("upstream", &[]),
 ];
