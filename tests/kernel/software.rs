@@ -104,8 +104,10 @@ fn pgbench(relay: Relay) {
     net::run("chown", &["postgres", text(&folder)]);
     let data = folder.join("data");
     let as_postgres = |program: &str| {
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--", text(&bin.join(program))]).current_dir(&folder);
+        // Execs, so that signals reach the server itself.
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]);
+        command.arg(bin.join(program)).current_dir(&folder);
         command
     };
     let made = as_postgres("initdb").args(["-D", text(&data), "-A", "trust", "-N"]).output().unwrap();
