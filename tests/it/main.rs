@@ -1,0 +1,6 @@
+//! What needs no privileges: the real binary, driven from outside.
+
+mod check;
+mod command;
+mod doctor;
+mod flags;
