@@ -62,8 +62,8 @@ impl Tracker {
                 return Err(Refused { limit: self.limit });
             }
             open.insert(facts.id, Arc::clone(&facts));
-            self.active.send_replace(open.len());
         }
+        self.active.send_modify(|n| *n += 1);
         self.telemetry.opened(&snapshot(&facts));
         Ok(ConnRecord::new(facts, Arc::clone(self)))
     }
@@ -101,11 +101,12 @@ impl Tracker {
         self.telemetry.relayed(&snapshot(facts));
     }
 
+    /// The order matters: no longer listed, then accounted for, so that no scrape counts it twice;
+    /// and only then gone, so that a drain waits for its line in the access log.
     pub(super) fn closed(&self, facts: &Facts, reason: CloseReason) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&facts.id);
         self.telemetry.closed(&snapshot(facts), reason);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.remove(&facts.id);
-        self.active.send_replace(open.len());
+        self.active.send_modify(|n| *n -= 1);
     }
 }
 

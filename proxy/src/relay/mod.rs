@@ -1,7 +1,7 @@
 //! Moves bytes between two sockets until both directions are done.
 
 mod choose;
-mod idle;
+mod clock;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
 #[cfg(not(feature = "ebpf"))]

@@ -1,0 +1,170 @@
+//! The handle by which every other room reports what happens.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::access_log::{AccessLog, Event, Guard};
+use super::logging::{self, LogError, LogHandle};
+use super::metrics::{Metrics, Sources};
+use super::{CloseReason, ConnSnapshot};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::model::Config;
+use crate::config::settings;
+
+/// What the kernel relay tells at a scrape.
+pub trait KernelStats: Send + Sync {
+    /// Connections in its tables.
+    fn pairs(&self) -> u64;
+    /// Bytes of credit handed out.
+    fn budget_used(&self) -> u64;
+    /// Bytes of credit there are.
+    fn budget_limit(&self) -> u64;
+    /// Calls to the agent that found the ring full.
+    fn events_lost(&self) -> u64;
+}
+
+/// Lists every open connection.
+pub(super) type Connections = Box<dyn Fn() -> Vec<ConnSnapshot> + Send + Sync>;
+
+/// Handle to everything that is measured or written; clones share. The default counts, and writes
+/// nothing.
+#[derive(Clone)]
+pub struct Telemetry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    metrics: Metrics,
+    access: Option<AccessLog>,
+    log: LogHandle,
+    connections: Arc<OnceLock<Connections>>,
+    kernel: OnceLock<Arc<dyn KernelStats>>,
+    /// Reasons against the kernel relay that were logged.
+    explained: Mutex<HashSet<&'static str>>,
+}
+
+impl Telemetry {
+    /// Starts logging to standard error and the access log to standard output, once in a process.
+    /// The guard flushes the access log: it is to be dropped last.
+    ///
+    /// # Errors
+    /// A filter that is none, or a second call.
+    pub fn new(log: &settings::Log) -> Result<(Self, Guard), LogError> {
+        let handle = logging::install(log)?;
+        let connections: Arc<OnceLock<Connections>> = Arc::default();
+        let (access, guard) = AccessLog::start(log, std::io::stdout(), Arc::clone(&connections));
+        Ok((Self::with(Some(access), handle, connections), guard))
+    }
+
+    pub(super) fn with(
+        access: Option<AccessLog>,
+        log: LogHandle,
+        connections: Arc<OnceLock<Connections>>,
+    ) -> Self {
+        let metrics = Metrics::new().expect("names and labels are constants that the tests prove");
+        let (kernel, explained) = (OnceLock::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { metrics, access, log, connections, kernel, explained }) }
+    }
+
+    /// Where open connections are listed from; the first call counts.
+    pub fn connections(&self, source: impl Fn() -> Vec<ConnSnapshot> + Send + Sync + 'static) {
+        let _ = self.inner.connections.set(Box::new(source));
+    }
+
+    /// Where the kernel relay tells how it is; the first call counts.
+    pub fn kernel(&self, source: Arc<dyn KernelStats>) {
+        let _ = self.inner.kernel.set(source);
+    }
+
+    /// What is logged, and how to change that.
+    #[must_use]
+    pub fn log(&self) -> &LogHandle {
+        &self.inner.log
+    }
+
+    /// A client's connection was taken from a listener's queue.
+    pub fn accepted(&self, listener: SocketAddr) {
+        self.inner.metrics.accepted(listener);
+    }
+
+    /// Accepting failed.
+    pub fn accept_error(&self, listener: SocketAddr, reason: &'static str) {
+        self.inner.metrics.accept_error(listener, reason);
+    }
+
+    /// A connection was reset because of a limit: `total` or `listener`.
+    pub fn refused(&self, limit: &'static str) {
+        self.inner.metrics.refused(limit);
+    }
+
+    /// A connection was admitted.
+    pub fn opened(&self, conn: &ConnSnapshot) {
+        self.inner.metrics.opened(conn);
+        self.write(Event::Open, conn);
+    }
+
+    /// A connection's relay was chosen.
+    pub fn relayed(&self, conn: &ConnSnapshot) {
+        self.inner.metrics.relayed(conn);
+        if let Some(reason) = conn.fallback {
+            self.explain(reason);
+        }
+    }
+
+    /// A connection ended, and is no longer among those that are listed.
+    pub fn closed(&self, conn: &ConnSnapshot, reason: CloseReason) {
+        self.inner.metrics.closed(conn, reason);
+        self.write(Event::Close(reason), conn);
+    }
+
+    /// A configuration went into service.
+    pub fn config_loaded(&self, config: &Config, diagnostics: &[Diagnostic]) {
+        self.inner.metrics.config_loaded(config, diagnostics);
+    }
+
+    /// Every metric, in Prometheus' text format.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let inner = &*self.inner;
+        let sources = Sources {
+            connections: &|| inner.connections.get().map(|list| list()).unwrap_or_default(),
+            kernel: inner.kernel.get().map(Arc::as_ref),
+            lines_lost: inner.access.as_ref().map_or(0, AccessLog::lost),
+        };
+        inner.metrics.scrape(&sources).unwrap_or_else(|error| {
+            tracing::error!(%error, "metrics could not be written out");
+            String::new()
+        })
+    }
+
+    fn write(&self, event: Event, conn: &ConnSnapshot) {
+        if let Some(access) = &self.inner.access {
+            access.write(event, conn);
+        }
+    }
+
+    /// Says once why the kernel does not relay; how often is in the metrics.
+    fn explain(&self, reason: &'static str) {
+        let first = self.inner.explained.lock().unwrap_or_else(PoisonError::into_inner).insert(reason);
+        if first {
+            tracing::warn!(
+                reason,
+                "a connection is not, or not all, in the kernel; further ones for this reason are only counted"
+            );
+        }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::with(None, LogHandle::detached(), Arc::default())
+    }
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").field("access", &self.inner.access).field("log", &self.inner.log).finish()
+    }
+}

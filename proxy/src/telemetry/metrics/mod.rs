@@ -1,0 +1,214 @@
+//! Everything that is counted, and its exposition for Prometheus.
+
+mod ledger;
+mod process;
+mod scrape;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use super::names::{self, Metric};
+use super::{CloseReason, ConnSnapshot, RelayKind};
+use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::model::Config;
+use ledger::Ledger;
+use process::Process;
+pub(super) use scrape::Sources;
+
+/// From a refused request to a connection that lives for a week.
+const DURATIONS: [f64; 10] = [0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 86_400.0, 604_800.0];
+
+/// From a neighbour on the same host to the usual connect timeouts.
+const CONNECTS: [f64; 10] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// The metric families with a registry of their own.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Registry,
+    /// One scrape at a time: each brings counters up to date from what it sees.
+    scraping: Mutex<()>,
+    /// Also what orders events and the removal of series.
+    ledger: Mutex<Ledger>,
+    accepted: IntCounterVec,
+    active: IntGaugeVec,
+    accept_errors: IntCounterVec,
+    refused: IntCounterVec,
+    connections: IntCounterVec,
+    closed: IntCounterVec,
+    bytes: IntCounterVec,
+    connection_duration: HistogramVec,
+    connect_duration: HistogramVec,
+    fallbacks: IntCounterVec,
+    reloads: IntCounterVec,
+    reload_success: Gauge,
+    diagnostics: IntGaugeVec,
+    listeners: IntGauge,
+    mappings: IntGauge,
+    kernel_pairs: IntGauge,
+    kernel_budget: IntGaugeVec,
+    kernel_events_lost: IntCounter,
+    integrity_failures: IntCounter,
+    lines_lost: IntCounter,
+    process: Process,
+}
+
+impl Metrics {
+    /// Every family, all at zero.
+    pub(super) fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let r = &registry;
+        gauges(r, &names::BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        Ok(Self {
+            accepted: counters(r, &names::ACCEPTED)?,
+            active: gauges(r, &names::ACTIVE)?,
+            accept_errors: counters(r, &names::ACCEPT_ERRORS)?,
+            refused: counters(r, &names::REFUSED)?,
+            connections: counters(r, &names::CONNECTIONS)?,
+            closed: counters(r, &names::CLOSED)?,
+            bytes: counters(r, &names::BYTES)?,
+            connection_duration: histograms(r, &names::CONNECTION_DURATION, &DURATIONS)?,
+            connect_duration: histograms(r, &names::CONNECT_DURATION, &CONNECTS)?,
+            fallbacks: counters(r, &names::FALLBACKS)?,
+            reloads: counters(r, &names::RELOADS)?,
+            reload_success: register(r, Gauge::with_opts(opts(&names::RELOAD_SUCCESS)))?,
+            diagnostics: gauges(r, &names::DIAGNOSTICS)?,
+            listeners: register(r, IntGauge::with_opts(opts(&names::LISTENERS)))?,
+            mappings: register(r, IntGauge::with_opts(opts(&names::MAPPINGS)))?,
+            kernel_pairs: register(r, IntGauge::with_opts(opts(&names::KERNEL_PAIRS)))?,
+            kernel_budget: gauges(r, &names::KERNEL_BUDGET)?,
+            kernel_events_lost: register(r, IntCounter::with_opts(opts(&names::KERNEL_EVENTS_LOST)))?,
+            integrity_failures: register(r, IntCounter::with_opts(opts(&names::KERNEL_INTEGRITY_FAILURES)))?,
+            lines_lost: register(r, IntCounter::with_opts(opts(&names::LINES_LOST)))?,
+            process: Process::new(r)?,
+            scraping: Mutex::default(),
+            ledger: Mutex::default(),
+            registry,
+        })
+    }
+
+    pub(super) fn accepted(&self, listener: SocketAddr) {
+        self.accepted.with_label_values(&[listener.to_string()]).inc();
+    }
+
+    pub(super) fn accept_error(&self, listener: SocketAddr, reason: &str) {
+        self.accept_errors.with_label_values(&[&listener.to_string(), reason]).inc();
+    }
+
+    pub(super) fn refused(&self, limit: &str) {
+        self.refused.with_label_values(&[limit]).inc();
+    }
+
+    pub(super) fn opened(&self, conn: &ConnSnapshot) {
+        let _order = self.ledger();
+        self.active.with_label_values(&[conn.listener.to_string()]).inc();
+    }
+
+    pub(super) fn relayed(&self, conn: &ConnSnapshot) {
+        if let Some(reason) = conn.fallback {
+            self.fallbacks.with_label_values(&[reason]).inc();
+        }
+        let mut ledger = self.ledger();
+        let label = ledger.know(conn);
+        let connect = Duration::from_micros(conn.connect_us);
+        self.connections.with_label_values(&[&*label, conn.relay.unwrap_or("none")]).inc();
+        self.connect_duration.with_label_values(&[&*label]).observe(connect.as_secs_f64());
+    }
+
+    pub(super) fn closed(&self, conn: &ConnSnapshot, reason: CloseReason) {
+        if reason == CloseReason::Integrity {
+            self.integrity_failures.inc();
+        }
+        let mut ledger = self.ledger();
+        let label = ledger.close(conn);
+        let duration = Duration::from_millis(conn.duration_ms);
+        self.active.with_label_values(&[conn.listener.to_string()]).dec();
+        self.closed.with_label_values(&[&*label, reason.as_str(), reason.side().as_str()]).inc();
+        self.connection_duration.with_label_values(&[&*label]).observe(duration.as_secs_f64());
+    }
+
+    /// A configuration went into service. Its series exist from now on, so that a first event is
+    /// an increase; those of what it left out go with their last connection.
+    pub(super) fn config_loaded(&self, config: &Config, diagnostics: &[Diagnostic]) {
+        let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+        for (word, severity) in
+            [("info", Severity::Info), ("warning", Severity::Warning), ("error", Severity::Error)]
+        {
+            self.diagnostics.with_label_values(&[word]).set(signed(count(severity)));
+        }
+        let clean = count(Severity::Error) == 0;
+        let results = ["success", "partial"].map(|result| self.reloads.with_label_values(&[result]));
+        results[usize::from(!clean)].inc();
+        if clean {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.reload_success.set(now.as_secs_f64());
+        }
+
+        let mappings = || config.listeners.iter().flat_map(|l| &l.routes).flat_map(|r| &r.mappings);
+        self.listeners.set(signed(config.listeners.len()));
+        self.mappings.set(signed(mappings().count()));
+        let mut ledger = self.ledger();
+        ledger.configure(config.listeners.iter().map(|l| l.bind), mappings().map(|m| &m.stats_name));
+        for mapping in mappings() {
+            self.create(&mapping.stats_name);
+        }
+        for listener in &config.listeners {
+            let label = [listener.bind.to_string()];
+            self.accepted.with_label_values(&label);
+            self.active.with_label_values(&label);
+        }
+    }
+
+    fn create(&self, mapping: &str) {
+        for kind in RelayKind::ALL {
+            self.connections.with_label_values(&[mapping, kind.as_str()]);
+        }
+        for reason in CloseReason::ALL {
+            self.closed.with_label_values(&[mapping, reason.as_str(), reason.side().as_str()]);
+        }
+        self.connection_duration.with_label_values(&[mapping]);
+        self.connect_duration.with_label_values(&[mapping]);
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn opts(metric: &Metric) -> Opts {
+    Opts::new(metric.name, metric.help)
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    made: prometheus::Result<C>,
+) -> prometheus::Result<C> {
+    let collector = made?;
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn counters(registry: &Registry, metric: &Metric) -> prometheus::Result<IntCounterVec> {
+    register(registry, IntCounterVec::new(opts(metric), metric.labels))
+}
+
+fn gauges(registry: &Registry, metric: &Metric) -> prometheus::Result<IntGaugeVec> {
+    register(registry, IntGaugeVec::new(opts(metric), metric.labels))
+}
+
+fn histograms(registry: &Registry, metric: &Metric, buckets: &[f64]) -> prometheus::Result<HistogramVec> {
+    let opts = HistogramOpts::new(metric.name, metric.help).buckets(buckets.to_vec());
+    register(registry, HistogramVec::new(opts, metric.labels))
+}
+
+/// Prometheus' integers are signed; what is counted here never comes near the end of them.
+fn signed(n: impl TryInto<i64>) -> i64 {
+    n.try_into().unwrap_or(i64::MAX)
+}

@@ -1,0 +1,98 @@
+//! One scrape: what is read rather than counted is brought up to date, then all is written out.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+
+use prometheus::{IntCounter, TextEncoder};
+
+use super::super::{CloseReason, ConnSnapshot, KernelStats, RelayKind, Transfer};
+use super::{Metrics, ledger, signed};
+
+/// What a scrape reads besides the counters themselves.
+pub(in super::super) struct Sources<'a> {
+    /// Lists every open connection.
+    pub(in super::super) connections: &'a dyn Fn() -> Vec<ConnSnapshot>,
+    /// The kernel relay, where there is one.
+    pub(in super::super) kernel: Option<&'a dyn KernelStats>,
+    /// Access-log lines dropped so far.
+    pub(in super::super) lines_lost: u64,
+}
+
+impl Metrics {
+    /// The exposition text of this moment.
+    pub(in super::super) fn scrape(&self, sources: &Sources<'_>) -> prometheus::Result<String> {
+        let _one_at_a_time = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
+        // Connections leave the tracker first and the ledger learns of them then: one that closes
+        // while they are listed is in the ledger's notes, and one in between is in neither for a
+        // moment, in which `raise` keeps the counters where they were.
+        self.ledger().begin();
+        let live = (sources.connections)();
+        for (label, sum) in self.ledger().totals(&live) {
+            self.set_bytes(&label, sum);
+        }
+        if let Some(kernel) = sources.kernel {
+            self.kernel_pairs.set(signed(kernel.pairs()));
+            self.kernel_budget.with_label_values(&["used"]).set(signed(kernel.budget_used()));
+            self.kernel_budget.with_label_values(&["limit"]).set(signed(kernel.budget_limit()));
+            raise(&self.kernel_events_lost, kernel.events_lost());
+        }
+        raise(&self.lines_lost, sources.lines_lost);
+        self.process.refresh();
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather())?;
+        // Afterwards, so that the last word about a mapping is told once.
+        self.sweep(&live);
+        Ok(text)
+    }
+
+    fn set_bytes(&self, mapping: &str, sum: Transfer) {
+        for (direction, all, in_kernel) in
+            [("received", sum.received, sum.received_in_kernel), ("sent", sum.sent, sum.sent_in_kernel)]
+        {
+            let user = all.saturating_sub(in_kernel);
+            raise(&self.bytes.with_label_values(&[mapping, direction, "kernel"]), in_kernel);
+            raise(&self.bytes.with_label_values(&[mapping, direction, "userspace"]), user);
+        }
+    }
+
+    /// Removes the series of mappings and listeners that are neither configured nor in use.
+    fn sweep(&self, live: &[ConnSnapshot]) {
+        let in_use: HashSet<Arc<str>> = live.iter().map(ledger::label).collect();
+        let mut ledger = self.ledger();
+        for mapping in ledger.forget_mappings(&in_use) {
+            self.remove_mapping(&mapping);
+        }
+        let idle = |l: SocketAddr| self.active.with_label_values(&[l.to_string()]).get() == 0;
+        for listener in ledger.forget_listeners(idle) {
+            self.remove_listener(listener);
+        }
+    }
+
+    // Removing what was never there is an error of no consequence.
+    fn remove_mapping(&self, mapping: &str) {
+        for relay in RelayKind::ALL.map(RelayKind::as_str).into_iter().chain(["none"]) {
+            let _ = self.connections.remove_label_values(&[mapping, relay]);
+        }
+        for reason in CloseReason::ALL {
+            let _ = self.closed.remove_label_values(&[mapping, reason.as_str(), reason.side().as_str()]);
+        }
+        for direction in ["received", "sent"] {
+            for path in ["kernel", "userspace"] {
+                let _ = self.bytes.remove_label_values(&[mapping, direction, path]);
+            }
+        }
+        let _ = self.connection_duration.remove_label_values(&[mapping]);
+        let _ = self.connect_duration.remove_label_values(&[mapping]);
+    }
+
+    fn remove_listener(&self, listener: SocketAddr) {
+        let listener = listener.to_string();
+        let _ = self.accepted.remove_label_values(&[&listener]);
+        let _ = self.active.remove_label_values(&[&listener]);
+    }
+}
+
+/// Brings a counter up to a total read elsewhere; it never goes back.
+fn raise(counter: &IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
