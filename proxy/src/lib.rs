@@ -2,9 +2,12 @@
 
 pub mod admin;
 pub mod app;
+pub mod check;
+pub mod cli;
 pub mod config;
 pub mod conn;
 mod descriptors;
+pub mod doctor;
 pub mod drain;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;

@@ -8,8 +8,8 @@ use std::thread;
 
 /// A listening upstream. Its threads end with the test's process.
 #[derive(Debug)]
-pub struct Backend {
-    pub address: SocketAddr,
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
 }
 
@@ -18,7 +18,7 @@ impl Backend {
     ///
     /// # Panics
     /// When the address cannot be bound.
-    pub fn serve(address: &str, handler: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+    pub(crate) fn serve(address: &str, handler: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(address).unwrap_or_else(|e| panic!("{address}: {e}"));
         let (address, handler) = (listener.local_addr().unwrap(), Arc::new(handler));
         let accepted = Arc::new(AtomicUsize::new(0));
@@ -34,7 +34,7 @@ impl Backend {
     }
 
     /// Sends back what comes, and the end of it.
-    pub fn echo(address: &str) -> Self {
+    pub(crate) fn echo(address: &str) -> Self {
         Self::serve(address, |mut stream| {
             let mut chunk = vec![0; 256 << 10];
             while let Ok(n @ 1..) = stream.read(&mut chunk) {
@@ -47,14 +47,14 @@ impl Backend {
     }
 
     /// Says who it is, and ends.
-    pub fn named(address: &str, name: &'static str) -> Self {
+    pub(crate) fn named(address: &str, name: &'static str) -> Self {
         Self::serve(address, move |mut stream| {
             let _ = stream.write_all(name.as_bytes());
         })
     }
 
     /// Connections accepted so far.
-    pub fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 }

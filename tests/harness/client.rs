@@ -9,7 +9,7 @@ use super::PATIENCE;
 ///
 /// # Panics
 /// When it cannot be made.
-pub fn connect(address: &str) -> TcpStream {
+pub(crate) fn connect(address: &str) -> TcpStream {
     try_connect(address).unwrap_or_else(|e| panic!("connecting to {address}: {e}"))
 }
 
@@ -18,7 +18,7 @@ pub fn connect(address: &str) -> TcpStream {
 /// # Errors
 /// The kernel's.
 #[expect(clippy::disallowed_methods, reason = "tests connect as clients do, and may block")]
-pub fn try_connect(address: &str) -> std::io::Result<TcpStream> {
+pub(crate) fn try_connect(address: &str) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -30,7 +30,7 @@ pub fn try_connect(address: &str) -> std::io::Result<TcpStream> {
 ///
 /// # Panics
 /// When it does not end in order.
-pub fn read_all(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("the stream ends in order");
     bytes
@@ -40,7 +40,7 @@ pub fn read_all(stream: &mut TcpStream) -> Vec<u8> {
 ///
 /// # Panics
 /// On anything else.
-pub fn expect_reset(stream: &mut TcpStream) {
+pub(crate) fn expect_reset(stream: &mut TcpStream) {
     match stream.read(&mut [0; 1]) {
         Err(e) if e.kind() == ErrorKind::ConnectionReset => {}
         other => panic!("expected a reset, got {other:?}"),
@@ -51,6 +51,6 @@ pub fn expect_reset(stream: &mut TcpStream) {
 ///
 /// # Panics
 /// When the option cannot be set.
-pub fn reset(stream: TcpStream) {
+pub(crate) fn reset(stream: TcpStream) {
     socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
 }

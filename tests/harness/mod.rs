@@ -1,21 +1,23 @@
 //! What tests speak through: the real binary, real sockets, a network of the test's own.
 
-pub mod backend;
-pub mod client;
-pub mod net;
-pub mod payload;
-pub mod sluice;
+pub(crate) mod backend;
+pub(crate) mod bpf;
+pub(crate) mod client;
+pub(crate) mod net;
+pub(crate) mod payload;
+pub(crate) mod sluice;
+pub(crate) mod system;
 
 use std::time::Duration;
 
 /// Longest that anything awaited may take; what is awaited takes milliseconds.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Calls `probe` until it has an answer. For states that nothing announces (a route, a procfs file).
 ///
 /// # Panics
 /// When there is none within [`PATIENCE`].
-pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = probe() {

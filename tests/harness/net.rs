@@ -10,7 +10,7 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 ///
 /// # Panics
 /// Without root.
-pub fn private() {
+pub(crate) fn private() {
     // SAFETY: a network namespace is a property of this thread alone; no descriptor is shared.
     unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.expect("a network namespace needs root");
     ip(&["link", "set", "lo", "up"]);
@@ -20,7 +20,7 @@ pub fn private() {
 ///
 /// # Panics
 /// When it fails.
-pub fn ip(args: &[&str]) {
+pub(crate) fn ip(args: &[&str]) {
     run("ip", args);
 }
 
@@ -28,7 +28,7 @@ pub fn ip(args: &[&str]) {
 ///
 /// # Panics
 /// When it fails.
-pub fn run(program: &str, args: &[&str]) -> String {
+pub(crate) fn run(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"));
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()

@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 
 /// A stream of pseudo-random bytes, the same for the same seed: nothing has to be kept to verify it.
 #[derive(Debug, Clone, Copy)]
-pub struct Payload {
-    pub seed: u64,
-    pub len: usize,
+pub(crate) struct Payload {
+    pub(crate) seed: u64,
+    pub(crate) len: usize,
 }
 
 impl Payload {
@@ -14,7 +14,7 @@ impl Payload {
     ///
     /// # Errors
     /// The writer's.
-    pub fn send(self, to: &mut impl Write) -> std::io::Result<()> {
+    pub(crate) fn send(self, to: &mut impl Write) -> std::io::Result<()> {
         let mut source = Stream::new(self.seed);
         let mut left = self.len;
         let mut chunk = vec![0; 64 << 10];
@@ -31,7 +31,7 @@ impl Payload {
     ///
     /// # Panics
     /// At the first byte that is wrong or missing.
-    pub fn expect(self, from: &mut impl Read) {
+    pub(crate) fn expect(self, from: &mut impl Read) {
         let got = self.verify(from, self.len);
         assert_eq!(got, self.len, "the stream ended early");
     }
@@ -40,7 +40,7 @@ impl Payload {
     ///
     /// # Panics
     /// At the first byte that is wrong, missing or surplus.
-    pub fn expect_to_end(self, from: &mut impl Read) {
+    pub(crate) fn expect_to_end(self, from: &mut impl Read) {
         let got = self.verify(from, usize::MAX);
         assert_eq!(got, self.len, "bytes before the end of the stream");
     }

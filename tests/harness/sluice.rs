@@ -16,14 +16,14 @@ use super::PATIENCE;
 
 /// A sluice to be started.
 #[derive(Debug)]
-pub struct Builder {
+pub(crate) struct Builder {
     folder: PathBuf,
     flags: Vec<String>,
 }
 
 /// A running sluice; killed when dropped.
 #[derive(Debug)]
-pub struct Sluice {
+pub(crate) struct Sluice {
     child: Child,
     folder: PathBuf,
     access: Receiver<String>,
@@ -35,7 +35,7 @@ impl Builder {
     ///
     /// # Panics
     /// When the file cannot be written.
-    pub fn new(yaml: &str) -> Self {
+    pub(crate) fn new(yaml: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let unique = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
@@ -46,7 +46,7 @@ impl Builder {
 
     /// With more flags.
     #[must_use]
-    pub fn flags(mut self, flags: &[&str]) -> Self {
+    pub(crate) fn flags(mut self, flags: &[&str]) -> Self {
         self.flags.extend(flags.iter().map(|f| (*f).to_owned()));
         self
     }
@@ -55,7 +55,7 @@ impl Builder {
     ///
     /// # Panics
     /// When it ends instead.
-    pub fn start(self) -> Sluice {
+    pub(crate) fn start(self) -> Sluice {
         let mut sluice = self.spawn();
         sluice.expect_log("serving");
         sluice
@@ -65,7 +65,7 @@ impl Builder {
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn spawn(self) -> Sluice {
+    pub(crate) fn spawn(self) -> Sluice {
         let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
             .arg("run")
             .arg(self.folder.join("mappings.yaml"))
@@ -88,7 +88,7 @@ impl Sluice {
     ///
     /// # Panics
     /// When it is not taken up.
-    pub fn reload(&mut self, yaml: &str) {
+    pub(crate) fn reload(&mut self, yaml: &str) {
         self.write(yaml);
         self.expect_log("reloaded");
     }
@@ -97,7 +97,7 @@ impl Sluice {
     ///
     /// # Panics
     /// When the file cannot be written.
-    pub fn write(&self, yaml: &str) {
+    pub(crate) fn write(&self, yaml: &str) {
         let next = self.folder.join(".next");
         fs::write(&next, yaml).unwrap();
         fs::rename(next, self.folder.join("mappings.yaml")).unwrap();
@@ -107,7 +107,7 @@ impl Sluice {
     ///
     /// # Panics
     /// When none comes.
-    pub fn closed(&mut self) -> Value {
+    pub(crate) fn closed(&mut self) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -123,7 +123,7 @@ impl Sluice {
     ///
     /// # Panics
     /// When none comes.
-    pub fn expect_log(&mut self, text: &str) -> String {
+    pub(crate) fn expect_log(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         loop {
@@ -137,7 +137,7 @@ impl Sluice {
     }
 
     /// Process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -145,7 +145,7 @@ impl Sluice {
     ///
     /// # Panics
     /// When the process is gone.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).unwrap();
     }
@@ -154,7 +154,7 @@ impl Sluice {
     ///
     /// # Panics
     /// When it does not end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         super::eventually("sluice's exit", || self.child.try_wait().unwrap())
     }
 }

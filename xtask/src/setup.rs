@@ -34,6 +34,9 @@ const TEST: [(&str, &str); 14] = [
     ("strace", "strace"),
 ];
 
+/// The toolchain that brings its own sources.
+const NIGHTLY: &str = "nightly";
+
 const LINKER_VERSION: &str = "^0.13";
 
 /// How much is wanted.
@@ -94,27 +97,53 @@ struct Toolchain {
     llvm: u32,
 }
 
-/// The recorded toolchain, else a linked one, a nightly, or the distribution's.
+/// The recorded toolchain, a linked one, a nightly that is there, the distribution's, or at last a new nightly.
 fn choose(apt: Option<&Apt>) -> Result<Toolchain> {
     let recorded = fs::read_to_string(bpf::record(&cmd::target_dir())).unwrap_or_default();
-    for name in [recorded.trim(), bpf::LINKED, "nightly"] {
+    for name in [recorded.trim(), bpf::LINKED, NIGHTLY] {
         if let Some(found) = usable(name, apt)? {
             return Ok(found);
         }
     }
-    eprintln!("setup: trying to install Rust nightly with rust-src, to compile for eBPF");
-    let mut rustup = Command::new("rustup");
-    rustup.args(["toolchain", "install", "nightly", "--profile", "minimal", "--component", "rust-src"]);
-    match cmd::run(&mut rustup) {
-        Ok(()) => {
-            if let Some(found) = usable("nightly", apt)? {
-                return Ok(found);
-            }
-            eprintln!("setup: no package brings that nightly's LLVM");
+    if cmd::ask("rustup", &["run", NIGHTLY, "rustc", "--version"]).is_some() && !bpf::has_core_source(NIGHTLY)
+    {
+        eprintln!("setup: adding rust-src to Rust nightly, to compile for eBPF");
+        if let Some(found) = after(&["component", "add", "rust-src", "--toolchain", NIGHTLY], NIGHTLY, apt)? {
+            return Ok(found);
         }
-        Err(e) => eprintln!("setup: no nightly to be had ({e:#})"),
     }
-    debian(apt)
+    // Before a new nightly: today's may be built on an LLVM that no package brings yet. Seen.
+    if let Some(apt) = apt
+        && apt.offers(DEBIAN_RUST[0])?
+    {
+        apt.install(&DEBIAN_RUST, "compiling the kernel side")?;
+        eprintln!("setup: linking Debian's compiler as rustup toolchain {}", bpf::LINKED);
+        if let Some(found) = after(&["toolchain", "link", bpf::LINKED, "/usr"], bpf::LINKED, Some(apt))? {
+            return Ok(found);
+        }
+    }
+    eprintln!("setup: installing Rust nightly with rust-src, to compile for eBPF");
+    let install = ["toolchain", "install", NIGHTLY, "--profile", "minimal", "--component", "rust-src"];
+    after(&install, NIGHTLY, apt)?.with_context(|| {
+        format!(
+            "nothing here compiles for eBPF. Install a Rust nightly with rust-src (`rustup {}`), the development \
+             files of that compiler's LLVM under $LLVM_PREFIX, and a C++ compiler with the headers of zstd and zlib \
+             (on Debian: {}, llvm-N-dev, {}). A sluice for userspace only needs none of it: cargo build \
+             --no-default-features",
+            install.join(" "),
+            DEBIAN_RUST.join(", "),
+            BUILD.join(", ")
+        )
+    })
+}
+
+/// The toolchain, if usable once this rustup command has run. A command that fails is reported, and no error.
+fn after(rustup: &[&str], name: &str, apt: Option<&Apt>) -> Result<Option<Toolchain>> {
+    if let Err(e) = cmd::run(Command::new("rustup").args(rustup)) {
+        eprintln!("setup: {e:#}");
+        return Ok(None);
+    }
+    usable(name, apt)
 }
 
 /// A toolchain with sources of core, and an LLVM that bpf-linker can be linked with here.
@@ -129,23 +158,6 @@ fn usable(name: &str, apt: Option<&Apt>) -> Result<Option<Toolchain>> {
         None => llvm_prefix(llvm).is_dir(),
     };
     Ok(linkable.then(|| Toolchain { name: name.to_owned(), llvm }))
-}
-
-fn debian(apt: Option<&Apt>) -> Result<Toolchain> {
-    let wanted = format!("{}, llvm-N-dev (N being that compiler's LLVM)", DEBIAN_RUST.join(", "));
-    let Some(apt) = apt else {
-        bail!(
-            "nothing here compiles for eBPF. Install a Rust nightly with rust-src (`rustup toolchain install \
-             nightly -c rust-src`), LLVM's development files of the same major version under $LLVM_PREFIX, and \
-             a C++ compiler with the headers of zstd and zlib (on Debian: {wanted}, {}). A sluice for userspace \
-             only needs none of it: cargo build --no-default-features",
-            BUILD.join(", ")
-        );
-    };
-    apt.install(&DEBIAN_RUST, "compiling the kernel side")?;
-    eprintln!("setup: linking Debian's compiler as rustup toolchain {}", bpf::LINKED);
-    cmd::run(Command::new("rustup").args(["toolchain", "link", bpf::LINKED, "/usr"]))?;
-    usable(bpf::LINKED, Some(apt))?.with_context(|| format!("no compiler for eBPF came with {wanted}"))
 }
 
 /// The major version of the LLVM a toolchain is built on.

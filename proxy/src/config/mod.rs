@@ -7,6 +7,7 @@ pub mod model;
 #[cfg(test)]
 mod scratch;
 pub mod settings;
+pub mod settings_file;
 mod source;
 pub mod watch;
 

@@ -28,6 +28,9 @@ pub enum LoadError {
     /// The kernel refused the object, a map or the program.
     #[error("loading the kernel program")]
     Load(#[source] anyhow::Error),
+    /// The verified program was not attached to the map of sources.
+    #[error("attaching the verdict to the sockmap")]
+    Attach(#[source] anyhow::Error),
     /// The object lacks something: built from other sources than this binary.
     #[error("the kernel object has no {0}")]
     Missing(&'static str),
@@ -66,7 +69,8 @@ impl Datapath {
     pub fn load(pairs: u32, budget: u64, log: bool) -> Result<(Arc<Self>, Reactor), LoadError> {
         let mut ebpf = load_object(pairs, log).map_err(LoadError::Load)?;
         let sources: SockHash<MapData, u64> = take(&mut ebpf, maps::SOURCES)?;
-        attach(&mut ebpf, &sources).map_err(LoadError::Load)?;
+        let program = load_program(&mut ebpf).map_err(LoadError::Load)?;
+        attach(program, &sources).map_err(LoadError::Attach)?;
         let sockets = Sockets {
             sources,
             targets: take(&mut ebpf, maps::TARGETS)?,
@@ -206,11 +210,15 @@ fn load_object(pairs: u32, log: bool) -> anyhow::Result<Ebpf> {
     Ok(loader.load(include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sluice-ebpf")))?)
 }
 
-/// The program is attached before any socket is inserted: members inherit it at insertion.
-fn attach(ebpf: &mut Ebpf, sources: &SockHash<MapData, u64>) -> anyhow::Result<()> {
+fn load_program(ebpf: &mut Ebpf) -> anyhow::Result<&mut SkSkb> {
     let program = ebpf.program_mut(PROGRAM).ok_or(LoadError::Missing(PROGRAM))?;
     let program: &mut SkSkb = program.try_into()?;
     program.load()?;
+    Ok(program)
+}
+
+/// The program is attached before any socket is inserted: members inherit it at insertion.
+fn attach(program: &mut SkSkb, sources: &SockHash<MapData, u64>) -> anyhow::Result<()> {
     program.attach(&sources.fd().try_clone()?)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Moves bytes between two sockets until both directions are done.
 
 mod choose;
-mod idle;
+mod clock;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
 #[cfg(not(feature = "ebpf"))]
@@ -9,10 +9,12 @@ pub mod kernel;
 pub mod kernel;
 pub mod socket;
 pub mod splice;
+mod step;
 
 use std::time::{Duration, Instant};
 
 pub use choose::{Begun, Relays};
+pub use step::Step;
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::CloseReason;

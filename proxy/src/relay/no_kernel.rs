@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::Terms;
+use super::{Step, Terms};
 use crate::config::settings;
 use crate::telemetry::{CloseReason, Progress};
 
@@ -12,6 +12,14 @@ use crate::telemetry::{CloseReason, Progress};
 #[derive(Debug, thiserror::Error)]
 #[error("this sluice was built without the kernel relay (feature `ebpf`)")]
 pub struct Unavailable;
+
+impl Unavailable {
+    /// What was not achieved.
+    #[must_use]
+    pub const fn step(&self) -> Option<Step> {
+        Some(Step::Built)
+    }
+}
 
 /// Nothing to keep per mapping.
 pub type MappingState = ();

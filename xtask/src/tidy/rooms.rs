@@ -3,18 +3,8 @@
 use super::Finding;
 use super::source::{Source, find_word, line_of};
 
-/// What every room may name: proven configuration, measuring, and the words for a connection's fate.
-const COMMON: &[&str] = &[
-    "config::model",
-    "config::settings",
-    "telemetry",
-    "conn::CloseReason",
-    "conn::ConnSnapshot",
-    "conn::Progress",
-    "conn::RelayKind",
-    "conn::Side",
-    "conn::Transfer",
-];
+/// What every room may name: proven configuration, and measuring with its words.
+const COMMON: &[&str] = &["config::model", "config::settings", "telemetry"];
 
 /// A room, and what it may use besides [`COMMON`] and itself. Rooms not listed (app, doctor) put others together.
 const ROOMS: &[(&str, &[&str])] = &[

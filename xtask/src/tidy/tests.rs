@@ -82,8 +82,11 @@ fn rooms_use_what_is_below_them() {
         "proxy/src/conn/serve.rs",
         "use crate::{classify, relay::{self, Terms}, route::RouteTable as Table};",
     );
-    clean("proxy/src/relay/mod.rs", "use crate::conn::{CloseReason, Transfer};\nuse crate::ebpf::Datapath;");
-    breach("proxy/src/relay/mod.rs", "use crate::conn::{CloseReason, Ctx};", "`conn::Ctx`");
+    clean(
+        "proxy/src/relay/mod.rs",
+        "use crate::telemetry::{CloseReason, Transfer};\nuse crate::ebpf::Datapath;",
+    );
+    breach("proxy/src/relay/mod.rs", "use crate::conn::Ctx;", "`conn::Ctx`");
     breach("proxy/src/classify/sni.rs", "use crate::{\n    route::RouteTable,\n};", "`route::RouteTable`");
     breach("proxy/src/route/mod.rs", "fn f() { crate::relay::choose() }", "`relay::choose`");
     clean("proxy/src/route/mod.rs", "use crate::upstream::Upstream; use crate::config::model::Route;");

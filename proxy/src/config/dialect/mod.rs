@@ -20,6 +20,7 @@ use super::settings::Settings;
 
 pub(super) use report::Place;
 pub use selector::{LabelSelector, SelectorError};
+pub(super) use words::nearest;
 pub(super) use yaml::{Document, parse};
 
 use strangers::{Stranger, Strangers};

@@ -6,7 +6,7 @@ const ALIKE: f64 = 0.7;
 const LONGEST: usize = 100;
 
 /// The known name closest to `word`, if any is close.
-pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(in crate::config) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     if word.len() > LONGEST {
         return None;
     }

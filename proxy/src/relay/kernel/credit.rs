@@ -83,7 +83,7 @@ impl Credit {
         base: u64,
     ) -> io::Result<Grant> {
         let charged = lane.charged();
-        if lane.limit().saturating_sub(charged) > self.granted / 4 {
+        if lane.limit().saturating_sub(charged) > self.granted / 2 {
             return Ok(Grant::Enough);
         }
         // Loaded before `accepted` is asked: what is accepted then includes at least these.
@@ -128,10 +128,14 @@ impl Credit {
         (held + self.window).min(send_buffer - send_buffer / 4)
     }
 
-    /// Gives back what the lane grew by.
-    pub(super) fn shrink(&mut self, datapath: &Datapath) {
-        datapath.budget().give_back(self.window - self.start);
-        self.window = self.start;
+    /// Gives back what the lane grew by, credit already granted included.
+    pub(super) fn shrink(&mut self, datapath: &Datapath, lane: LaneView<'_>) {
+        if self.window > self.start {
+            let limit = lane.limit().min(lane.charged() + self.start);
+            lane.set_limit(limit, limit - self.start / 4);
+            datapath.budget().give_back(self.window - self.start);
+            self.window = self.start;
+        }
     }
 
     /// Gives back everything, at the lane's end.

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::super::Terms;
+use super::super::{Step, Terms};
 use super::offload::{Declined, Offloaded, Window, offload};
 use super::run::{progress, run};
 use super::selftest::{SelfTestError, self_test};
@@ -24,6 +24,20 @@ pub enum Unavailable {
     /// It loaded, and then did not relay every byte.
     #[error("the kernel relay failed its self-test")]
     SelfTest(#[from] SelfTestError),
+}
+
+impl Unavailable {
+    /// What was not achieved; `None` where it was not tried.
+    #[must_use]
+    pub const fn step(&self) -> Option<Step> {
+        match self {
+            Self::SwitchedOff => None,
+            Self::Load(LoadError::Attach(_)) => Some(Step::Attach),
+            Self::Load(_) => Some(Step::Load),
+            Self::SelfTest(SelfTestError::Declined(_)) => Some(Step::Insert),
+            Self::SelfTest(_) => Some(Step::Relay),
+        }
+    }
 }
 
 /// The loaded and tested kernel relay.

@@ -3,16 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::idle::Clock;
+use super::super::clock::{Clock, LAST_WORDS, sleep_until};
 use super::super::{Fault, Terms, socket};
 use super::lane::{Lane, Wants};
 use super::offload::Offloaded;
 use super::progress::KernelProgress;
 use crate::ebpf::{Events, Pair, PairEnd};
 use crate::telemetry::CloseReason;
-
-/// How long bytes that had arrived before a reset may take to be delivered.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 const ENDS: [PairEnd; 2] = [PairEnd::Downstream, PairEnd::Upstream];
 
@@ -79,7 +76,7 @@ impl Agent {
         for (end, lane) in ENDS.into_iter().zip(&mut self.lanes) {
             self.progress.wrote(end, lane.written());
             if self.pair.datapath().budget().is_short() {
-                lane.credit().shrink(self.pair.datapath());
+                lane.credit().shrink(self.pair.datapath(), self.pair.lane(end));
             }
         }
         let wants = [wants[0]?, wants[1]?];
@@ -134,12 +131,5 @@ impl Drop for Agent {
         for lane in &mut self.lanes {
             lane.credit().release(self.pair.datapath());
         }
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

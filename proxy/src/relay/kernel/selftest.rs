@@ -58,7 +58,7 @@ pub enum SelfTestError {
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Enough to fill every buffer between the two ends.
-const BULK: usize = 4 << 20;
+const BULK: usize = 2 << 20;
 
 /// Runs every exchange.
 ///

@@ -15,12 +15,9 @@ use tokio::net::TcpStream;
 pub use conduit::Pool;
 use pump::pump;
 
-use super::idle::Clock;
+use super::clock::{Clock, LAST_WORDS, sleep_until};
 use super::{Failure, Fault, Terms, socket};
 use crate::telemetry::{CloseReason, Progress, Transfer};
-
-/// How long bytes that had arrived before a reset may take to be delivered.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Bytes moved so far, in each direction.
 #[derive(Debug, Default)]
@@ -131,13 +128,6 @@ async fn last_words(fault: Fault, rest: impl Future<Output = ()>, survivor: &Tcp
 
 fn register(socket: OwnedFd) -> io::Result<TcpStream> {
     TcpStream::from_std(socket.into())
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Which socket of a direction failed, and how.

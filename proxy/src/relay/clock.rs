@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use super::{Terms, socket};
 use crate::telemetry::CloseReason;
 
+/// How long bytes that had arrived before a reset may take to be delivered.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Watches one connection's clock, asking the kernel when bytes last came instead of being woken
 /// for each.
 #[derive(Debug)]
@@ -66,4 +69,12 @@ impl Clock {
 fn silence(ends: [BorrowedFd<'_>; 2]) -> Duration {
     let infos = ends.map(|end| socket::tcp_info(end).ok());
     infos.iter().flatten().map(|info| info.since_received.min(info.since_sent)).min().unwrap_or_default()
+}
+
+/// Sleeps until then; for ever where there is no then.
+pub(super) async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
 }

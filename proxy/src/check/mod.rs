@@ -1,0 +1,90 @@
+//! `sluice check`: everything that is wrong with a configuration, and nothing started.
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::app::EXIT_USAGE;
+use crate::cli::Format;
+use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::load::{Loaded, Loader};
+use crate::config::settings::Settings;
+
+/// What was found, in the shape of the JSON output.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    diagnostics: &'a [Diagnostic],
+    listeners: usize,
+    mappings: usize,
+    discarded: usize,
+}
+
+/// Loads the configured paths and writes all findings to standard output.
+#[must_use]
+pub fn run(settings: &Settings, format: Format) -> ExitCode {
+    let loaded = Loader::new(settings).load();
+    let report = Report::of(&loaded);
+    // A reader that closed early (`| head`) has read what it wanted.
+    let _ = report.write(format, &mut io::stdout().lock());
+    if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) }
+}
+
+impl<'a> Report<'a> {
+    fn of(loaded: &'a Loaded) -> Self {
+        let routes = loaded.config.listeners.iter().flat_map(|listener| &listener.routes);
+        Self {
+            diagnostics: &loaded.diagnostics,
+            listeners: loaded.config.listeners.len(),
+            mappings: routes.map(|route| route.mappings.len()).sum(),
+            discarded: loaded.diagnostics.iter().filter(|d| d.discarded).count(),
+        }
+    }
+
+    /// Whether all that was asked for would be served as written.
+    fn is_good(&self) -> bool {
+        self.discarded == 0 && self.count(Severity::Error) == 0
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == severity).count()
+    }
+
+    fn write(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
+        match format {
+            Format::Text => self.write_text(out),
+            Format::Json => {
+                serde_json::to_writer(&mut *out, self)?;
+                writeln!(out)
+            }
+        }
+    }
+
+    fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+        for diagnostic in self.diagnostics {
+            let severity = match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+                Severity::Info => "info",
+            };
+            // One line each, whatever a name or a value has in it.
+            writeln!(out, "{severity}: {}", diagnostic.to_string().replace(['\n', '\r'], " "))?;
+        }
+        writeln!(
+            out,
+            "{}, {}, {}, {}",
+            counted(self.listeners, "listener"),
+            counted(self.mappings, "mapping"),
+            counted(self.count(Severity::Error), "error"),
+            counted(self.count(Severity::Warning), "warning"),
+        )
+    }
+}
+
+fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}

@@ -1,0 +1,155 @@
+//! Every setting there is, as flag, environment variable and key of the settings file at once.
+
+use std::net::{IpAddr, SocketAddr};
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::values::{AccessLogWhen, Filter, OrNone, Selector, Size, Span, Whole};
+use crate::config::settings::LogFormat;
+
+/// The longest any duration may be, ten years, in milliseconds: sums with the time of day stay in range.
+const LONGEST: u64 = 10 * 365 * 86_400_000;
+/// The most seconds `TCP_KEEPIDLE` and `TCP_KEEPINTVL` take, in milliseconds.
+const KEEPALIVE: u64 = 32_767_000;
+/// The most that fits into `TCP_USER_TIMEOUT`, in milliseconds.
+const C_INT: u64 = 2_147_483_647;
+
+/// A duration that may be zero.
+pub(super) type AnySpan = Span<0, LONGEST>;
+/// A duration that is at least a millisecond.
+pub(super) type PositiveSpan = Span<1, LONGEST>;
+/// A size a lane's window may have: credit is given in steps of 64 KiB, and SO_SNDBUF must hold it.
+pub(super) type WindowSize = Size<{ 64 << 10 }, { 64 << 20 }>;
+
+/// What one source of settings says; `None` leaves it to the sources below.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Overrides {
+    /// Shape of log lines and of the access log [default: text]
+    #[arg(long, env = "SLUICE_LOG_FORMAT", value_enum, help_heading = "Logging")]
+    pub log_format: Option<Format>,
+    /// Which log lines: a level, or levels by module, such as `info,sluice::relay=debug` [default: info]
+    #[arg(long, env = "SLUICE_LOG_FILTER", value_name = "FILTER", help_heading = "Logging")]
+    pub log_filter: Option<Filter>,
+    /// Log every verdict of the kernel program: for debugging, slow [default: false]
+    #[arg(long, env = "SLUICE_LOG_KERNEL", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Logging")]
+    pub log_kernel: Option<bool>,
+    /// When the access log (standard output) has a line: close, open, both with a comma, or none [default: close]
+    #[arg(long, env = "SLUICE_ACCESS_LOG", value_name = "WHEN", help_heading = "Logging")]
+    pub access_log: Option<AccessLogWhen>,
+    /// A line about each open connection every so often, such as 10m, or none [default: none]
+    #[arg(long, env = "SLUICE_ACCESS_LOG_INTERVAL", value_name = "DURATION", help_heading = "Logging")]
+    pub access_log_interval: Option<OrNone<Span<1_000, LONGEST>>>,
+
+    /// Where health, metrics and runtime control listen, or none [default: 127.0.0.1:9915]
+    #[arg(long, env = "SLUICE_ADMIN", value_name = "ADDR", help_heading = "Process")]
+    pub admin: Option<OrNone<SocketAddr>>,
+    /// Worker threads; 0 takes one per core [default: 0]
+    #[arg(long, env = "SLUICE_WORKERS", value_name = "N", help_heading = "Process")]
+    pub workers: Option<Whole<0, 1024>>,
+    /// How long open connections may go on after SIGTERM, such as 30s; 0s ends them at once [default: 10m]
+    #[arg(long, env = "SLUICE_DRAIN_TIME", value_name = "DURATION", help_heading = "Process")]
+    pub drain_time: Option<AnySpan>,
+
+    /// Open connections in total; 0 takes what the descriptor limit allows [default: 0]
+    #[arg(long, env = "SLUICE_MAX_CONNECTIONS", value_name = "N", help_heading = "Limits")]
+    pub max_connections: Option<Whole<0, { u32::MAX }>>,
+    /// Open connections of each listener; 0 sets no bound but the total [default: 0]
+    #[arg(long, env = "SLUICE_MAX_CONNECTIONS_PER_LISTENER", value_name = "N", help_heading = "Limits")]
+    pub max_connections_per_listener: Option<Whole<0, { u32::MAX }>>,
+    /// Largest configuration file that is read [default: 16MiB]
+    #[arg(long, env = "SLUICE_MAX_FILE_SIZE", value_name = "SIZE", help_heading = "Limits")]
+    pub max_file_size: Option<Size<1, { 4 << 30 }>>,
+
+    /// Relay in the kernel where it works; false relays everything in userspace [default: true]
+    #[arg(long, env = "SLUICE_KERNEL_RELAY", value_name = "BOOL", value_parser = BoolishValueParser::new(), help_heading = "Kernel relay")]
+    pub kernel_relay: Option<bool>,
+    /// Bytes each direction may have on its way in the kernel at first, 64KiB to 64MiB [default: 256KiB]
+    #[arg(long, env = "SLUICE_WINDOW_START", value_name = "SIZE", help_heading = "Kernel relay")]
+    pub window_start: Option<WindowSize>,
+    /// What a busy direction's window may grow to, 64KiB to 64MiB [default: 4MiB]
+    #[arg(long, env = "SLUICE_WINDOW_MAX", value_name = "SIZE", help_heading = "Kernel relay")]
+    pub window_max: Option<WindowSize>,
+    /// Sum of all windows, such as 1GiB; 0 takes 10 % of memory or 25 % of tcp_mem, the smaller [default: 0]
+    #[arg(long, env = "SLUICE_BUDGET", value_name = "SIZE", help_heading = "Kernel relay")]
+    pub budget: Option<Size<0, { 1 << 40 }>>,
+
+    /// Longest that connecting to an upstream may take, all attempts together [default: 3s]
+    #[arg(long, env = "SLUICE_CONNECT_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts")]
+    pub connect_timeout: Option<PositiveSpan>,
+    /// Ends a connection without a byte in either direction, such as 1h, or none [default: none]
+    #[arg(long, env = "SLUICE_IDLE_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts")]
+    pub idle_timeout: Option<OrNone<PositiveSpan>>,
+    /// Ends a half-closed connection without a byte in the open direction, or none [default: 1h]
+    #[arg(long, env = "SLUICE_HALF_CLOSED_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts")]
+    pub half_closed_timeout: Option<OrNone<PositiveSpan>>,
+    /// Ends any connection at this age, such as 7d, or none [default: none]
+    #[arg(long, env = "SLUICE_MAX_CONNECTION_AGE", value_name = "DURATION", help_heading = "Timeouts")]
+    pub max_connection_age: Option<OrNone<PositiveSpan>>,
+
+    /// Connections that may wait to be accepted, of each listener; net.core.somaxconn caps it [default: 4096]
+    #[arg(long, env = "SLUICE_BACKLOG", value_name = "N", help_heading = "Sockets")]
+    pub backlog: Option<Whole<1, 2_147_483_647>>,
+    /// TCP_USER_TIMEOUT, such as 30s: data unacknowledged for longer ends the connection; none leaves it to the kernel [default: none]
+    #[arg(long, env = "SLUICE_USER_TIMEOUT", value_name = "DURATION", help_heading = "Sockets")]
+    pub user_timeout: Option<OrNone<Span<1, C_INT>>>,
+    /// Idle time before the first keepalive probe, whole seconds, or none [default: 5m]
+    #[arg(long, env = "SLUICE_KEEPALIVE_TIME", value_name = "DURATION", help_heading = "Sockets")]
+    pub keepalive_time: Option<OrNone<Span<1_000, KEEPALIVE>>>,
+    /// Time between keepalive probes, whole seconds [default: 30s]
+    #[arg(long, env = "SLUICE_KEEPALIVE_INTERVAL", value_name = "DURATION", help_heading = "Sockets")]
+    pub keepalive_interval: Option<Span<1_000, KEEPALIVE>>,
+    /// Unanswered keepalive probes that end the connection, 1 to 127 [default: 5]
+    #[arg(long, env = "SLUICE_KEEPALIVE_PROBES", value_name = "N", help_heading = "Sockets")]
+    pub keepalive_probes: Option<Whole<1, 127>>,
+
+    /// Resources with another ambassador_id are passed over (AMBASSADOR_ID) [default: default]
+    #[arg(long, env = "SLUICE_AMBASSADOR_ID", value_name = "ID", help_heading = "Ambassador")]
+    pub ambassador_id: Option<String>,
+    /// Namespace of resources that state none (AMBASSADOR_NAMESPACE) [default: default]
+    #[arg(long, env = "SLUICE_AMBASSADOR_NAMESPACE", value_name = "NAME", help_heading = "Ambassador")]
+    pub ambassador_namespace: Option<String>,
+    /// Pass over resources of other namespaces (AMBASSADOR_SINGLE_NAMESPACE) [default: false]
+    #[arg(long, env = "SLUICE_SINGLE_NAMESPACE", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
+    pub single_namespace: Option<bool>,
+    /// Pass over resources whose labels do not match, such as `app=db,tier!=cache` (AMBASSADOR_LABEL_SELECTOR) [default: ""]
+    #[arg(long, env = "SLUICE_LABEL_SELECTOR", value_name = "SELECTOR", help_heading = "Ambassador")]
+    pub label_selector: Option<Selector>,
+    /// Where mappings without an address listen (AMBASSADOR_ENVOY_BIND_ADDRESS) [default: 0.0.0.0]
+    #[arg(long, env = "SLUICE_BIND_ADDRESS", value_name = "IP", help_heading = "Ambassador")]
+    pub bind_address: Option<IpAddr>,
+    /// Refuse resources whose secrets are invalid (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
+    #[arg(long, env = "SLUICE_FORCE_SECRET_VALIDATION", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
+    pub force_secret_validation: Option<bool>,
+}
+
+/// Text for people, or JSON for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
+impl Overrides {
+    /// The keys of the settings file, which are the names of the flags.
+    #[must_use]
+    pub fn keys() -> Vec<String> {
+        let command = Self::augment_args(clap::Command::new("keys"));
+        command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect()
+    }
+}

@@ -1,0 +1,89 @@
+//! Ends that are not in order: a reset stays a reset, and says whose it was.
+
+use std::io::{ErrorKind, Read, Write};
+use std::sync::mpsc::channel;
+
+use crate::harness::backend::Backend;
+use crate::harness::client::{connect, expect_reset, reset};
+use crate::harness::payload::Payload;
+use crate::relay::{BACK, FRONT, Relay, on_both_relays};
+
+on_both_relays!(
+    a_clients_reset_reaches_the_server,
+    a_servers_reset_reaches_the_client,
+    what_came_before_a_reset_arrives,
+    a_server_that_closes_with_unread_data,
+    nobody_listens,
+);
+
+const PART: Payload = Payload { seed: 1, len: 400_000 };
+
+fn a_clients_reset_reaches_the_server(relay: Relay) {
+    let (seen, outcome) = channel();
+    Backend::serve(BACK, move |mut stream| {
+        PART.expect(&mut stream);
+        stream.write_all(b"got it").unwrap();
+        seen.send(stream.read(&mut [0; 1]).map_err(|e| e.kind())).unwrap();
+    });
+    let mut sluice = relay.start();
+    let mut stream = connect(FRONT);
+    PART.send(&mut stream).unwrap();
+    stream.read_exact(&mut [0; 6]).unwrap();
+    reset(stream);
+    assert_eq!(outcome.recv().unwrap(), Err(ErrorKind::ConnectionReset));
+    let record = sluice.closed();
+    relay.carried(&record);
+    assert_eq!((&record["reason"], &record["side"]), (&"downstream_reset".into(), &"downstream".into()));
+}
+
+fn a_servers_reset_reaches_the_client(relay: Relay) {
+    Backend::serve(BACK, |mut stream| {
+        PART.expect(&mut stream);
+        reset(stream);
+    });
+    let mut sluice = relay.start();
+    let mut stream = connect(FRONT);
+    PART.send(&mut stream).unwrap();
+    expect_reset(&mut stream);
+    let record = sluice.closed();
+    relay.carried(&record);
+    assert_eq!((&record["reason"], &record["side"]), (&"upstream_reset".into(), &"upstream".into()));
+}
+
+/// Bytes that the failing side had sent before still reach the other.
+fn what_came_before_a_reset_arrives(relay: Relay) {
+    Backend::serve(BACK, |mut stream| {
+        PART.send(&mut stream).unwrap();
+        // Acknowledged by sluice's kernel, so the reset cannot overtake it there.
+        crate::harness::eventually("acknowledgement", || {
+            (sluice::relay::socket::unacked(std::os::fd::AsFd::as_fd(&stream)).unwrap() == 0).then_some(())
+        });
+        reset(stream);
+    });
+    let mut sluice = relay.start();
+    let mut stream = connect(FRONT);
+    PART.expect(&mut stream);
+    expect_reset(&mut stream);
+    assert_eq!(sluice.closed()["reason"], "upstream_reset");
+}
+
+/// close(2) with bytes unread is a reset too.
+fn a_server_that_closes_with_unread_data(relay: Relay) {
+    Backend::serve(BACK, |mut stream| {
+        stream.read_exact(&mut [0; 1]).unwrap();
+    });
+    let mut sluice = relay.start();
+    let mut stream = connect(FRONT);
+    // What is still on its way when the server closes is what makes it a reset.
+    let _ = PART.send(&mut stream);
+    let end = stream.read(&mut [0; 1]).map_err(|e| e.kind());
+    assert!(matches!(end, Err(ErrorKind::ConnectionReset)), "{end:?}");
+    assert_eq!(sluice.closed()["reason"], "upstream_reset");
+}
+
+fn nobody_listens(relay: Relay) {
+    let mut sluice = relay.start();
+    expect_reset(&mut connect(FRONT));
+    let record = sluice.closed();
+    assert_eq!((&record["reason"], &record["side"]), (&"connect_failed".into(), &"upstream".into()));
+}

@@ -1,0 +1,148 @@
+//! What else goes wrong on the way: peers that die, a budget that is spent, urgent bytes.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+
+use rustix::net::SendFlags;
+use rustix::process::Signal;
+
+use crate::harness::backend::Backend;
+use crate::harness::client::{connect, read_all};
+use crate::harness::payload::Payload;
+use crate::harness::sluice::Builder;
+use crate::relay::{BACK, FRONT, Relay, on_both_relays, ready};
+
+on_both_relays!(
+    urgent_bytes_stay_in_the_stream,
+    data_and_fin_in_one_segment,
+    both_sides_end_at_once,
+    stopped_agent
+);
+
+fn urgent_bytes_stay_in_the_stream(relay: Relay) {
+    Backend::serve(BACK, |mut stream| {
+        let bytes = read_all(&mut stream);
+        stream.write_all(&bytes).unwrap();
+    });
+    let mut sluice = relay.start();
+    let mut stream = connect(FRONT);
+    // A first exchange of ordinary bytes puts the connection on its relay.
+    stream.write_all(b"before ").unwrap();
+    rustix::net::send(&stream, b"ab!", SendFlags::OOB).unwrap();
+    stream.write_all(b" after").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut stream), b"before ab! after");
+    relay.carried(&sluice.closed());
+}
+
+/// The end of the stream arrives with the last data, as most clients that know their last word send it.
+fn data_and_fin_in_one_segment(relay: Relay) {
+    let rounds = if std::env::var_os("CI").is_some() { 20_000 } else { 4000 };
+    Backend::serve(BACK, |mut stream| {
+        stream.write_all(b"hi").unwrap();
+        let bytes = read_all(&mut stream);
+        assert_eq!(bytes.len(), 105);
+        stream.write_all(&bytes).unwrap();
+    });
+    let _sluice = relay.start();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..rounds / 8 {
+                    let mut stream = connect(FRONT);
+                    stream.read_exact(&mut [0; 2]).unwrap();
+                    stream.write_all(&[7; 5]).unwrap();
+                    socket2::SockRef::from(&stream).set_tcp_cork(true).unwrap();
+                    stream.write_all(&[7; 100]).unwrap();
+                    stream.shutdown(Shutdown::Write).unwrap();
+                    assert_eq!(read_all(&mut stream), [7; 105]);
+                }
+            });
+        }
+    });
+}
+
+fn both_sides_end_at_once(relay: Relay) {
+    Backend::serve(BACK, |mut stream| {
+        stream.write_all(b"x").unwrap();
+        stream.read_exact(&mut [0; 1]).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+    });
+    let mut sluice = relay.start();
+    for _ in 0..300 {
+        let mut stream = connect(FRONT);
+        stream.read_exact(&mut [0; 1]).unwrap();
+        stream.write_all(b"y").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+        let record = sluice.closed();
+        assert_eq!(record["reason"], "finished", "{record}");
+    }
+}
+
+/// With sluice stopped the verdict's calls overflow the event ring; no lane may be forgotten.
+fn stopped_agent(relay: Relay) {
+    const CLIENTS: u64 = 200;
+    Backend::echo(BACK);
+    let sluice = relay.start();
+    let clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(FRONT)).collect();
+    for mut client in &clients {
+        client.write_all(b"!").unwrap();
+        client.read_exact(&mut [0; 1]).unwrap();
+    }
+    sluice.signal(Signal::STOP);
+    thread::scope(|scope| {
+        let writers: Vec<_> = clients
+            .iter()
+            .map(|mut client| {
+                scope.spawn(move || {
+                    // Segments of one byte: each that is passed is a call.
+                    client.set_nonblocking(true).unwrap();
+                    (0..2000).filter(|_| client.write(b"x").is_ok()).count()
+                })
+            })
+            .collect();
+        let written: Vec<usize> = writers.into_iter().map(|w| w.join().unwrap()).collect();
+        sluice.signal(Signal::CONT);
+        for (mut client, written) in clients.iter().zip(written) {
+            client.set_nonblocking(false).unwrap();
+            client.read_exact(&mut vec![0; written]).expect("no lane hangs");
+        }
+    });
+}
+
+#[test]
+fn the_budget_is_spent_and_comes_back() {
+    if !ready("the_budget_is_spent_and_comes_back") {
+        return;
+    }
+    Backend::echo(BACK);
+    // Room for two connections: two lanes of 256 KiB each.
+    let mut sluice = Builder::new(&Relay::Kernel.mapping()).flags(&["--budget", "1MiB"]).start();
+    let exchange = |stream: &mut TcpStream| {
+        let payload = Payload { seed: 1, len: 3_000_000 };
+        let mut out = stream.try_clone().unwrap();
+        let writer = thread::spawn(move || {
+            payload.send(&mut out).unwrap();
+            out.shutdown(Shutdown::Write).unwrap();
+        });
+        payload.expect_to_end(stream);
+        writer.join().unwrap();
+    };
+    let mut streams: Vec<_> = (0..3).map(|_| connect(FRONT)).collect();
+    for stream in &mut streams {
+        stream.write_all(&[]).unwrap();
+    }
+    // Accepted in order, so the third finds nothing left.
+    exchange(&mut streams[2]);
+    let record = sluice.closed();
+    assert_eq!((&record["relay"], &record["fallback"]), (&"splice".into(), &"budget".into()), "{record}");
+    for stream in &mut streams[..2] {
+        exchange(stream);
+        Relay::Kernel.carried(&sluice.closed());
+    }
+    exchange(&mut connect(FRONT));
+    Relay::Kernel.carried(&sluice.closed());
+}

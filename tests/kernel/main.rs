@@ -1,0 +1,22 @@
+//! The relays on the real kernel: root, a network namespace per test, real eBPF.
+
+#[path = "../harness/mod.rs"]
+#[allow(dead_code, reason = "each test binary speaks a part of the harness")]
+mod harness;
+
+mod relay;
+
+mod ends;
+mod families;
+mod faults;
+mod half_close;
+mod integrity;
+mod lifecycle;
+mod limits;
+mod loss;
+mod reload;
+mod sleep;
+mod software;
+mod stall;
+mod timeouts;
+mod transfer;

@@ -1,0 +1,98 @@
+//! The suite runs over every relay: what they deliver must not differ.
+
+use serde_json::Value;
+
+use crate::harness::net;
+use crate::harness::sluice::{Builder, Sluice};
+
+/// Where sluice listens in every test's own network.
+pub(crate) const FRONT: &str = "127.0.0.1:7000";
+
+/// Where the upstream listens.
+pub(crate) const BACK: &str = "127.0.0.1:7001";
+
+/// Which relay a test is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relay {
+    Kernel,
+    Splice,
+}
+
+impl Relay {
+    /// A mapping from the front to the back over this relay.
+    pub(crate) fn mapping(self) -> String {
+        self.mapping_with("")
+    }
+
+    /// The same with more lines of spec.
+    pub(crate) fn mapping_with(self, spec: &str) -> String {
+        self.named("echo", 7000, BACK, spec)
+    }
+
+    /// Any mapping over this relay.
+    pub(crate) fn named(self, name: &str, port: u16, service: &str, spec: &str) -> String {
+        let annotations = match self {
+            Self::Kernel => String::new(),
+            Self::Splice => "annotations: {sluice.dev/relay: splice}, ".to_owned(),
+        };
+        format!(
+            "---\napiVersion: getambassador.io/v3alpha1\nkind: TCPMapping\n\
+             metadata: {{{annotations}name: {name}}}\n\
+             spec:\n  address: 127.0.0.1\n  port: {port}\n  service: \"{service}\"\n{spec}"
+        )
+    }
+
+    /// Sluice between front and back.
+    pub(crate) fn start(self) -> Sluice {
+        self.start_with(&[])
+    }
+
+    /// The same with flags.
+    pub(crate) fn start_with(self, flags: &[&str]) -> Sluice {
+        Builder::new(&self.mapping()).flags(flags).start()
+    }
+
+    /// Checks that a closed connection was on this relay.
+    pub(crate) fn carried(self, record: &Value) {
+        let word = match self {
+            Self::Kernel => "kernel",
+            Self::Splice => "splice",
+        };
+        assert_eq!(record["relay"], word, "{record}");
+    }
+}
+
+/// Whether this test can run: it has root, and moves into a network of its own. Says so where it
+/// cannot, and fails where BPF is required.
+pub(crate) fn ready(test: &str) -> bool {
+    if rustix::process::geteuid().is_root() {
+        net::private();
+        return true;
+    }
+    assert!(std::env::var_os("SLUICE_REQUIRE_BPF").is_none_or(|v| v != "1"), "{test} needs root");
+    println!("SKIPPED(bpf): {test} needs root");
+    false
+}
+
+/// Makes a test of each function for the kernel relay, and one for splice.
+macro_rules! on_both_relays {
+    ($($test:ident),+ $(,)?) => {
+        mod kernel {
+            $(#[test]
+            fn $test() {
+                if $crate::relay::ready(stringify!($test)) {
+                    super::$test($crate::relay::Relay::Kernel);
+                }
+            })+
+        }
+        mod splice {
+            $(#[test]
+            fn $test() {
+                if $crate::relay::ready(stringify!($test)) {
+                    super::$test($crate::relay::Relay::Splice);
+                }
+            })+
+        }
+    };
+}
+pub(crate) use on_both_relays;

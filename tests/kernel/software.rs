@@ -1,0 +1,158 @@
+//! Real servers and their own clients.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::harness::payload::Payload;
+use crate::harness::{client, eventually, net};
+use crate::relay::{BACK, FRONT, Relay, on_both_relays};
+
+on_both_relays!(scp, pgbench, redis);
+
+/// A server process and its folder, both gone with it.
+struct Server {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Server {
+    fn start(command: &mut Command, folder: PathBuf) -> Self {
+        let log = fs::File::create(folder.join("log")).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|e| panic!("{command:?}: {e}; `cargo xtask setup` installs it"));
+        let server = Self { child, folder };
+        eventually("the server's port", || client::try_connect(BACK).ok());
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGINT is a fast shutdown for all of them, PostgreSQL's workers included.
+        let _ = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::Signal::INT,
+        );
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("sluice-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// 200 MB there and back, compared byte by byte.
+fn scp(relay: Relay) {
+    let folder = folder("sshd");
+    for key in ["host", "user"] {
+        net::run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", text(&folder.join(key))]);
+    }
+    fs::create_dir_all("/run/sshd").unwrap();
+    let settings = folder.join("sshd_config");
+    let d = text(&folder);
+    fs::write(
+        &settings,
+        format!(
+            "HostKey {d}/host\nAuthorizedKeysFile {d}/user.pub\nPidFile none\nStrictModes no\n\
+             PermitRootLogin yes\nUsePAM no\nSubsystem sftp internal-sftp\nListenAddress {BACK}\n"
+        ),
+    )
+    .unwrap();
+    let mut sshd = Command::new("/usr/sbin/sshd");
+    let _sshd = Server::start(sshd.args(["-D", "-e", "-f", text(&settings)]), folder.clone());
+    let mut sluice = relay.start();
+
+    let payload = Payload { seed: 22, len: 200_000_000 };
+    let (sent, there, back) = (folder.join("sent"), folder.join("there"), folder.join("back"));
+    payload.send(&mut fs::File::create(&sent).unwrap()).unwrap();
+    let scp = |from: &str, to: &str| {
+        let key = folder.join("user");
+        let quiet =
+            ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"];
+        let mut args = vec!["-q", "-P", "7000", "-i", text(&key)];
+        args.extend(quiet);
+        args.extend([from, to]);
+        net::run("scp", &args);
+    };
+    scp(text(&sent), &format!("root@127.0.0.1:{}", text(&there)));
+    relay.carried(&sluice.closed());
+    scp(&format!("root@127.0.0.1:{}", text(&there)), text(&back));
+    relay.carried(&sluice.closed());
+    payload.expect_to_end(&mut fs::File::open(&back).unwrap());
+}
+
+/// Twenty sessions of transactions; pgbench itself fails on the first that does not commit.
+fn pgbench(relay: Relay) {
+    let bin = eventually("PostgreSQL's programs", || {
+        let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+        versions.flatten().map(|v| v.path().join("bin")).find(|b| b.join("initdb").exists())
+    });
+    let folder = folder("postgres");
+    net::run("chown", &["postgres", text(&folder)]);
+    let data = folder.join("data");
+    let as_postgres = |program: &str| {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--", text(&bin.join(program))]).current_dir(&folder);
+        command
+    };
+    let made = as_postgres("initdb").args(["-D", text(&data), "-A", "trust", "-N"]).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let settings = ["-p", "7001", "-h", "127.0.0.1", "-k", "", "-F", "-N", "50"];
+    let _postgres =
+        Server::start(as_postgres("postgres").args(["-D", text(&data)]).args(settings), folder.clone());
+    let mut sluice = relay.start();
+
+    let through = ["-h", "127.0.0.1", "-p", "7000", "-U", "postgres"];
+    let run = |args: &[&str]| {
+        let bench = bin.join("pgbench");
+        eventually("PostgreSQL ready for sessions", || {
+            let output = Command::new(&bench).args(through).args(args).arg("postgres").output().unwrap();
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            // «starting up» is all that may be wrong.
+            assert!(output.status.success() || errors.contains("starting up"), "{errors}");
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        })
+    };
+    run(&["-i", "-q", "-s", "1"]);
+    let report = run(&["-c", "20", "-j", "2", "-t", "50", "-n"]);
+    assert!(report.contains("number of transactions actually processed: 1000/1000"), "{report}");
+    relay.carried(&sluice.closed());
+}
+
+/// Pipelined commands, and every reply counted.
+fn redis(relay: Relay) {
+    let folder = folder("redis");
+    let mut redis = Command::new("redis-server");
+    let _redis =
+        Server::start(redis.args(["--port", "7001", "--save", "", "--dir", text(&folder)]), folder.clone());
+    let mut sluice = relay.start();
+    let report = net::run(
+        "redis-benchmark",
+        &["-p", "7000", "-P", "32", "-n", "200000", "-c", "20", "-t", "set,get", "-q"],
+    );
+    assert!(report.contains("SET:") && report.contains("GET:"), "{report}");
+    relay.carried(&sluice.closed());
+
+    let commands: String = (0..100_000).map(|i| format!("SET key:{i} value-of-{i}\r\n")).collect();
+    fs::write(folder.join("commands"), commands).unwrap();
+    let piped = Command::new("redis-cli")
+        .args(["-p", FRONT.rsplit(':').next().unwrap(), "--pipe"])
+        .stdin(fs::File::open(folder.join("commands")).unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&piped.stdout);
+    assert!(said.contains("errors: 0, replies: 100000"), "{said}");
+}

@@ -1,0 +1,184 @@
+//! Readers that stop, and senders faster than readers: memory stays bounded, nothing is lost.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::backend::Backend;
+use crate::harness::client::connect;
+use crate::harness::system::{Usage, available_memory, kworker_time};
+use crate::relay::{BACK, FRONT, Relay, on_both_relays};
+
+on_both_relays!(
+    five_hundred_readers_stop,
+    an_echo_that_nobody_reads,
+    tiny_segments_into_a_slow_reader,
+    a_sender_twice_as_fast_as_the_reader,
+);
+
+/// A backend that hands each connection to the test.
+fn handed_over() -> Receiver<TcpStream> {
+    let (sender, receiver) = channel();
+    let sender = Mutex::new(sender);
+    Backend::serve(BACK, move |stream| sender.lock().unwrap().send(stream).unwrap());
+    receiver
+}
+
+/// Writes as much as goes in, until nothing has for half a second.
+fn push_until_stuck(stream: &TcpStream) -> u64 {
+    let block = vec![0x5A; 64 << 10];
+    let mut out = stream;
+    out.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut pushed = 0;
+    while let Ok(n) = out.write(&block) {
+        pushed += n as u64;
+    }
+    pushed
+}
+
+/// Reads `len` bytes of the pushed pattern.
+fn pull(mut stream: &TcpStream, len: u64) {
+    let mut chunk = vec![0; 256 << 10];
+    let mut left = len;
+    while left > 0 {
+        let n = stream.read(&mut chunk).expect("every byte that was taken arrives");
+        assert_ne!(n, 0, "{left} of {len} bytes are missing");
+        assert!(chunk[..n].iter().all(|b| *b == 0x5A));
+        left -= n as u64;
+    }
+}
+
+fn five_hundred_readers_stop(relay: Relay) {
+    const READERS: usize = 500;
+    let accepted = handed_over();
+    let sluice = relay.start();
+    let before = available_memory();
+    let clients: Vec<_> = (0..READERS).map(|_| connect(FRONT)).collect();
+    let servers: Vec<_> = (0..READERS).map(|_| accepted.recv().unwrap()).collect();
+    let pushed: Vec<u64> = thread::scope(|scope| {
+        let workers: Vec<_> = clients
+            .chunks(25)
+            .map(|chunk| scope.spawn(|| chunk.iter().map(push_until_stuck).collect::<Vec<_>>()))
+            .collect();
+        workers.into_iter().flat_map(|w| w.join().unwrap()).collect()
+    });
+    let most = pushed.iter().max().unwrap() / 1_000_000;
+    let (taken, memory) =
+        (pushed.iter().sum::<u64>() / 1_000_000, before.saturating_sub(available_memory()) / 1_000_000);
+    println!("{READERS} stalled: {taken} MB taken in, at most {most} MB by one, memory {memory} MB");
+    assert!(most <= 24, "one stalled connection took {most} MB");
+
+    let (kworkers, own) = (kworker_time(), Usage::of(sluice.pid()));
+    thread::sleep(Duration::from_secs(2)); // tidy: the stretch of silence that is measured
+    let (kworkers, own) = (kworker_time() - kworkers, Usage::of(sluice.pid()).cpu - own.cpu);
+    println!("while stalled: kworkers {kworkers:?}, sluice {own:?} in 2 s");
+    assert!(kworkers < Duration::from_millis(200) && own < Duration::from_millis(200));
+
+    thread::scope(|scope| {
+        for (servers, pushed) in servers.chunks(25).zip(pushed.chunks(25)) {
+            scope.spawn(move || servers.iter().zip(pushed).for_each(|(s, n)| pull(s, *n)));
+        }
+    });
+}
+
+fn an_echo_that_nobody_reads(relay: Relay) {
+    Backend::echo(BACK);
+    let mut sluice = relay.start();
+    let mut stream = connect(FRONT);
+    let pushed = push_until_stuck(&stream);
+    println!("an echo that nobody reads: {} MB taken in", pushed / 1_000_000);
+    assert!(pushed < 64_000_000, "{pushed} bytes taken in");
+    pull(&stream, pushed);
+    stream.set_write_timeout(Some(crate::harness::PATIENCE)).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+    let record = sluice.closed();
+    relay.carried(&record);
+    assert_eq!(record["sent"].as_u64(), Some(pushed));
+}
+
+/// Every segment pays for its skb: bytes alone would let a hundred times their number in memory.
+fn tiny_segments_into_a_slow_reader(relay: Relay) {
+    let accepted = handed_over();
+    let _sluice = relay.start();
+    let before = available_memory();
+    let clients: Vec<_> = (0..16).map(|_| connect(FRONT)).collect();
+    let servers: Vec<_> = (0..16).map(|_| accepted.recv().unwrap()).collect();
+    thread::scope(|scope| {
+        let workers: Vec<_> = clients
+            .iter()
+            .map(|client| {
+                scope.spawn(move || {
+                    let mut out = client;
+                    out.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+                    let mut pushed = 0;
+                    while pushed < 2_000_000
+                        && let Ok(n) = out.write(&[0x5A; 64])
+                    {
+                        pushed += n as u64;
+                    }
+                    pushed
+                })
+            })
+            .collect();
+        let pushed: Vec<u64> = workers.into_iter().map(|w| w.join().unwrap()).collect();
+        let memory = before.saturating_sub(available_memory());
+        println!("tiny segments: {} bytes taken in, memory {memory}", pushed.iter().sum::<u64>());
+        assert!(memory < 600_000_000, "{memory} bytes of memory");
+        for (server, pushed) in servers.iter().zip(pushed) {
+            scope.spawn(move || pull(server, pushed));
+        }
+    });
+}
+
+/// The kernel path must win back a lane that the agent had to help.
+fn a_sender_twice_as_fast_as_the_reader(relay: Relay) {
+    const RATE: u64 = 100_000_000;
+    let seconds = if std::env::var_os("CI").is_some() { 30 } else { 10 };
+    let accepted = handed_over();
+    let mut sluice = relay.start();
+    let client = connect(FRONT);
+    let server = accepted.recv().unwrap();
+    let (stop, stopped): (Sender<()>, _) = channel();
+    let client = Arc::new(client);
+    let writer = Arc::clone(&client);
+    let sender = thread::spawn(move || {
+        let block = vec![0x5A; 64 << 10];
+        let (mut out, start, mut sent) = (&*writer, Instant::now(), 0u64);
+        while stopped.try_recv().is_err() {
+            // Never more than twice the reader's rate.
+            if sent < 2 * RATE * start.elapsed().as_millis() as u64 / 1000 {
+                sent += out.write(&block).unwrap() as u64;
+            } else {
+                thread::sleep(Duration::from_millis(1)); // tidy: the sender's pace
+            }
+        }
+        writer.shutdown(Shutdown::Write).unwrap();
+        sent
+    });
+    let (mut reader, start, mut read) = (&server, Instant::now(), 0u64);
+    let mut chunk = vec![0; 256 << 10];
+    while start.elapsed().as_secs() < seconds {
+        if read < RATE * start.elapsed().as_millis() as u64 / 1000 {
+            read += reader.read(&mut chunk).unwrap() as u64;
+        } else {
+            thread::sleep(Duration::from_millis(1)); // tidy: the reader's pace
+        }
+    }
+    stop.send(()).unwrap();
+    while let Ok(n @ 1..) = reader.read(&mut chunk) {
+        read += n as u64;
+    }
+    assert_eq!(sender.join().unwrap(), read);
+    server.shutdown(Shutdown::Write).unwrap();
+    let record = sluice.closed();
+    relay.carried(&record);
+    if relay == Relay::Kernel {
+        let share = record["received_in_kernel"].as_u64().unwrap() * 100 / read;
+        println!("a sender twice as fast as the reader: {share} % in the kernel");
+        assert!(share >= 70, "{share} % in the kernel: {record}");
+    }
+}
