@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::access_log::{AccessLog, Event, Guard};
-use super::logging::{self, LogError, LogHandle};
+use super::logging::LogHandle;
 use super::metrics::{Metrics, Sources};
 use super::{CloseReason, ConnSnapshot};
 use crate::config::diagnostic::Diagnostic;
@@ -46,16 +46,12 @@ struct Inner {
 }
 
 impl Telemetry {
-    /// Starts logging to standard error and the access log to standard output, once in a process.
-    /// The guard flushes the access log: it is to be dropped last.
-    ///
-    /// # Errors
-    /// A filter that is none, or a second call.
-    pub fn new(log: &settings::Log) -> Result<(Self, Guard), LogError> {
-        let handle = logging::install(log)?;
+    /// Starts the access log on standard output, beside the log that `handle` belongs to. The guard
+    /// flushes the access log: it is to be dropped last.
+    pub fn new(log: &settings::Log, handle: LogHandle) -> (Self, Guard) {
         let connections: Arc<OnceLock<Connections>> = Arc::default();
         let (access, guard) = AccessLog::start(log, std::io::stdout(), Arc::clone(&connections));
-        Ok((Self::with(Some(access), handle, connections), guard))
+        (Self::with(Some(access), handle, connections), guard)
     }
 
     pub(super) fn with(
@@ -147,12 +143,14 @@ impl Telemetry {
 
     /// Says once why the kernel does not relay; how often is in the metrics.
     fn explain(&self, reason: &'static str) {
-        let first = self.inner.explained.lock().unwrap_or_else(PoisonError::into_inner).insert(reason);
-        if first {
-            tracing::warn!(
-                reason,
-                "a connection is not, or not all, in the kernel; further ones for this reason are only counted"
-            );
+        if !self.inner.explained.lock().unwrap_or_else(PoisonError::into_inner).insert(reason) {
+            return;
+        }
+        let what = "a connection is not, or not all, relayed in the kernel; further ones are only counted";
+        match reason {
+            // As somebody wants it, and as was said at the start.
+            "configured" | "switched_off" | "unavailable" => tracing::info!(reason, "{what}"),
+            _ => tracing::warn!(reason, "{what}"),
         }
     }
 }
