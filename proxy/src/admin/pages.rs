@@ -121,7 +121,7 @@ fn ready(handles: &Handles, _: &Query) -> Result<Answer, Refusal> {
 
 fn connections(handles: &Handles, query: &Query) -> Result<Answer, Refusal> {
     let limit = query.get("limit").map_or(Ok(usize::MAX), |limit| {
-        limit.parse().map_err(|_| bad(format!("limit `{limit}` is no number from 0 on")))
+        limit.parse().map_err(|_no_number| bad(format!("limit `{limit}` is no number from 0 on")))
     })?;
     let mut open = handles.tracker.snapshots();
     if let Some(name) = query.get("mapping") {

@@ -81,7 +81,7 @@ fn a_scripted_day_gives_exactly_these_samples() {
         message: "odd".into(),
         discarded: false,
     };
-    telemetry.config_loaded(&config(&["pay", "web"]), &[warning.clone()]);
+    telemetry.config_loaded(&config(&["pay", "web"]), std::slice::from_ref(&warning));
     telemetry.config_loaded(&config(&["pay", "web"]), &[Diagnostic { severity: Severity::Error, ..warning }]);
     telemetry.accepted(listener());
     telemetry.accepted(listener());
@@ -248,6 +248,7 @@ fn the_kernel_tells_its_numbers_at_the_scrape() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a test that skips says why")]
 fn promtool_finds_no_fault() {
     let telemetry = Telemetry::default();
     telemetry.config_loaded(&config(&["odd \"name\"\n\\"]), &[]);
