@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use sluice::app::EXIT_USAGE;
 use sluice::cli::Command;
-use sluice::config::settings::{Log, LogFormat, Settings};
+use sluice::config::settings::Settings;
+use sluice::telemetry::Telemetry;
 use sluice::{app, check, cli, doctor};
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let command = match cli::parse(EXIT_USAGE) {
@@ -17,13 +17,17 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return refuse(&error.to_string()),
     };
-    start_logging(&settings.log);
+    // The guard writes out what is queued when it is dropped, after everything else.
+    let (telemetry, _guard) = match Telemetry::new(&settings.log) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return refuse(&error.to_string()),
+    };
     let runtime = match runtime(&settings) {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&format!("worker threads: {error}")),
     };
     match command {
-        Command::Run(_) => runtime.block_on(app::run(settings, Default::default())),
+        Command::Run(_) => runtime.block_on(app::run(settings, telemetry)),
         Command::Check(options) => check::run(&settings, options.format),
         Command::Doctor(options) => runtime.block_on(doctor::run(&settings, options.format)),
     }
@@ -35,16 +39,6 @@ fn runtime(settings: &Settings) -> std::io::Result<tokio::runtime::Runtime> {
         builder.worker_threads(settings.workers);
     }
     builder.enable_all().build()
-}
-
-/// Log lines go to standard error, as the settings have them.
-fn start_logging(log: &Log) {
-    let lines =
-        tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(EnvFilter::new(&log.filter));
-    match log.format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
-    }
 }
 
 #[expect(clippy::print_stderr, reason = "there is no log before there are settings")]
