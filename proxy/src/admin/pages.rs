@@ -105,7 +105,7 @@ fn list() -> String {
     let mut lines = format!("sluice {}\n\n", env!("CARGO_PKG_VERSION"));
     for Endpoint { method, path, usage, what, .. } in ENDPOINTS {
         let call = format!("{path}{usage}");
-        lines.push_str(&format!("{method:<4} {call:<38} {what}\n"));
+        lines.push_str(&format!("{:<4} {call:<40} {what}\n", method.as_str()));
     }
     lines
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::access_log::{AccessLog, Event, Guard};
-use super::logging::LogHandle;
+use super::logging::{self, LogError, LogHandle};
 use super::metrics::{Metrics, Sources};
 use super::{CloseReason, ConnSnapshot};
 use crate::config::diagnostic::Diagnostic;
@@ -46,12 +46,16 @@ struct Inner {
 }
 
 impl Telemetry {
-    /// Starts the access log on standard output, beside the log that `handle` belongs to. The guard
-    /// flushes the access log: it is to be dropped last.
-    pub fn new(log: &settings::Log, handle: LogHandle) -> (Self, Guard) {
+    /// Starts logging to standard error and the access log to standard output, once in a process.
+    /// The guard flushes the access log: it is to be dropped last.
+    ///
+    /// # Errors
+    /// A filter that is none, or a second call.
+    pub fn new(log: &settings::Log) -> Result<(Self, Guard), LogError> {
+        let handle = logging::install(log)?;
         let connections: Arc<OnceLock<Connections>> = Arc::default();
         let (access, guard) = AccessLog::start(log, std::io::stdout(), Arc::clone(&connections));
-        (Self::with(Some(access), handle, connections), guard)
+        Ok((Self::with(Some(access), handle, connections), guard))
     }
 
     pub(super) fn with(

@@ -48,7 +48,7 @@ pub struct LogHandle(Handle<EnvFilter, Registry>);
 ///
 /// # Errors
 /// A filter that is none, or a subscriber that is there already.
-pub fn install(log: &Log) -> Result<LogHandle, LogError> {
+pub(super) fn install(log: &Log) -> Result<LogHandle, LogError> {
     let (subscriber, handle) = subscriber(log, io::stderr)?;
     subscriber.try_init().map_err(|_taken| LogError::Taken)?;
     Ok(handle)

@@ -6,6 +6,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::{LogError, LogHandle, subscriber};
 use crate::config::settings::{Log, LogFormat, Settings};
+use crate::telemetry::{ConnSnapshot, Telemetry};
 
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -89,4 +90,37 @@ fn a_handle_to_nothing_says_so() {
     let handle = LogHandle::detached();
     assert!(matches!(handle.set_filter("debug"), Err(LogError::NotRunning)));
     assert_eq!(handle.current(), "");
+}
+
+#[test]
+fn a_reason_against_the_kernel_relay_is_told_once() {
+    let buffer = Buffer::default();
+    let (subscriber, _handle) = subscriber(&log("info", LogFormat::Json), buffer.clone()).unwrap();
+    let conn = |fallback| ConnSnapshot {
+        id: 1,
+        listener: "127.0.0.1:80".parse().unwrap(),
+        peer: "10.0.0.1:5000".parse().unwrap(),
+        mapping: None,
+        stats_name: None,
+        upstream: None,
+        relay: Some("splice"),
+        fallback,
+        received: 0,
+        sent: 0,
+        received_in_kernel: 0,
+        sent_in_kernel: 0,
+        duration_ms: 0,
+        connect_us: 0,
+    };
+    let telemetry = Telemetry::default();
+    with_default(subscriber, || {
+        for fallback in [Some("urgent"), None, Some("configured"), Some("urgent"), Some("configured")] {
+            telemetry.relayed(&conn(fallback));
+        }
+    });
+    let lines = buffer.take();
+    let lines: Vec<serde_json::Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let told: Vec<_> = lines.iter().map(|l| (l["level"].as_str(), l["reason"].as_str())).collect();
+    assert_eq!(told, [(Some("WARN"), Some("urgent")), (Some("INFO"), Some("configured"))]);
+    assert!(telemetry.metrics().contains("\nsluice_relay_fallbacks_total{reason=\"urgent\"} 2\n"));
 }
