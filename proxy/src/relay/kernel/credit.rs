@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use super::super::socket::{self, SendMemory};
+use super::super::socket;
 use crate::ebpf::{Datapath, LaneView};
 
 /// Credit before the agent has looked at a lane even once. Short exchanges never need more, and
@@ -33,8 +33,6 @@ pub(super) struct Credit {
     grown: Option<Instant>,
     /// Bytes the destination's peer had acknowledged when the window last grew.
     delivered: u64,
-    /// Size of the destination's send buffer as we last forced it; 0 before.
-    forced: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,7 +44,9 @@ struct Mark {
 /// What came of asking for credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grant {
-    /// There is credit for at least half a window.
+    /// There is credit, and the destination is all but empty.
+    Plenty,
+    /// There is credit.
     Enough,
     /// The destination is full: ask again when it is writable.
     WhenWritable,
@@ -66,7 +66,6 @@ impl Credit {
             granted: INITIAL,
             grown: None,
             delivered: 0,
-            forced: 0,
         })
     }
 
@@ -96,7 +95,14 @@ impl Credit {
         let accepted = accepted.total().saturating_sub(base);
         let mut memory = socket::send_memory(destination)?;
         if self.settle(redirected + written, charged, accepted, written) {
-            self.grow(datapath, destination, delivered, &mut memory)?;
+            self.grow(datapath, delivered);
+        }
+        // Room for a window while two thirds of the buffer are in use, the level at which the
+        // kernel calls a socket writable again. No more either: what a reader that stops leaves
+        // in there is memory.
+        if memory.limit != 3 * self.window {
+            socket::force_send_buffer(destination, 3 * self.window)?;
+            memory = socket::send_memory(destination)?;
         }
         let free = memory.limit.saturating_sub(memory.queued);
         let room = free.saturating_sub((redirected + written).saturating_sub(accepted));
@@ -109,7 +115,7 @@ impl Credit {
         }
         self.granted = credit;
         lane.set_limit(charged + credit, charged + credit - credit / 4);
-        Ok(Grant::Enough)
+        Ok(if free > memory.limit / 3 * 2 { Grant::Plenty } else { Grant::Enough })
     }
 
     /// Learns what credit the destination has surely taken; whether that is all of it.
@@ -133,6 +139,12 @@ impl Credit {
         (held + self.window).min(send_buffer - send_buffer / 4)
     }
 
+    /// What the source may hold for the agent while the destination is full: little beside a
+    /// window, so that most bytes find the kernel path open again.
+    pub(super) fn holding(&self) -> u64 {
+        (self.window / 4).max(128 << 10)
+    }
+
     /// Gives back what the lane grew by, credit already granted included.
     pub(super) fn shrink(&mut self, datapath: &Datapath, lane: LaneView<'_>) {
         if self.window > self.start {
@@ -152,16 +164,10 @@ impl Credit {
 
     /// Doubles the window of a lane that is busy and whose reader keeps up: the peer, not only the
     /// send buffer, has taken a window since the last time. A reader that stops gets no more.
-    fn grow(
-        &mut self,
-        datapath: &Datapath,
-        destination: BorrowedFd<'_>,
-        delivered: u64,
-        memory: &mut SendMemory,
-    ) -> io::Result<()> {
+    fn grow(&mut self, datapath: &Datapath, delivered: u64) {
         let busy = self.grown.replace(Instant::now()).is_some_and(|at| at.elapsed() < BUSY);
         if !busy || delivered < self.delivered + self.granted / 2 {
-            return Ok(());
+            return;
         }
         self.delivered = delivered;
         let more = self.window.min(self.max - self.window);
@@ -172,14 +178,5 @@ impl Credit {
                 datapath.reclaim();
             }
         }
-        // Room for a window while two thirds of the buffer are in use, the level at which the
-        // kernel calls a socket writable again.
-        let wanted = 3 * self.window;
-        if wanted > memory.limit && wanted > self.forced {
-            socket::force_send_buffer(destination, wanted)?;
-            self.forced = wanted;
-            *memory = socket::send_memory(destination)?;
-        }
-        Ok(())
     }
 }
