@@ -1,5 +1,6 @@
 //! sluice, in the order a connection meets it.
 
+pub mod admin;
 pub mod app;
 pub mod check;
 pub mod cli;

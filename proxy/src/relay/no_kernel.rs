@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Step, Terms};
 use crate::config::settings;
-use crate::telemetry::{CloseReason, Progress};
+use crate::telemetry::{CloseReason, KernelStats, Progress};
 
 /// Why there is no kernel relay.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,11 @@ impl KernelRelay {
 
     /// Unreachable.
     pub fn mapping(&self) -> MappingState {
+        match self.0 {}
+    }
+
+    /// Unreachable.
+    pub fn stats(&self) -> Arc<dyn KernelStats> {
         match self.0 {}
     }
 

@@ -147,12 +147,14 @@ impl Telemetry {
 
     /// Says once why the kernel does not relay; how often is in the metrics.
     fn explain(&self, reason: &'static str) {
-        let first = self.inner.explained.lock().unwrap_or_else(PoisonError::into_inner).insert(reason);
-        if first {
-            tracing::warn!(
-                reason,
-                "a connection is not, or not all, in the kernel; further ones for this reason are only counted"
-            );
+        if !self.inner.explained.lock().unwrap_or_else(PoisonError::into_inner).insert(reason) {
+            return;
+        }
+        let what = "a connection is not, or not all, relayed in the kernel; further ones are only counted";
+        match reason {
+            // As somebody wants it, and as was said at the start.
+            "configured" | "switched_off" | "unavailable" => tracing::info!(reason, "{what}"),
+            _ => tracing::warn!(reason, "{what}"),
         }
     }
 }

@@ -3,7 +3,7 @@
 mod access_log;
 mod close;
 mod handle;
-pub mod logging;
+mod logging;
 mod metrics;
 mod names;
 mod snapshot;

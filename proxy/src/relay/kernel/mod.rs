@@ -8,6 +8,7 @@ mod progress;
 mod relay;
 mod run;
 mod selftest;
+mod stats;
 
 pub use offload::Declined;
 pub use relay::{Carrying, KernelRelay, MappingState, Unavailable};

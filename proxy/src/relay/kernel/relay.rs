@@ -10,7 +10,7 @@ use super::run::{progress, run};
 use super::selftest::{SelfTestError, self_test};
 use crate::config::settings;
 use crate::ebpf::{Datapath, LoadError, MappingSlot, default_limit, forward_log};
-use crate::telemetry::{CloseReason, Progress};
+use crate::telemetry::{CloseReason, KernelStats, Progress};
 
 /// Why there is no kernel relay.
 #[derive(Debug, thiserror::Error)]
@@ -115,8 +115,8 @@ impl KernelRelay {
 
     /// The kernel's side, for metrics.
     #[must_use]
-    pub fn datapath(&self) -> &Arc<Datapath> {
-        &self.datapath
+    pub fn stats(&self) -> Arc<dyn KernelStats> {
+        Arc::clone(&self.datapath) as Arc<dyn KernelStats>
     }
 }
 

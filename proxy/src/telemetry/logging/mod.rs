@@ -48,7 +48,7 @@ pub struct LogHandle(Handle<EnvFilter, Registry>);
 ///
 /// # Errors
 /// A filter that is none, or a subscriber that is there already.
-pub fn install(log: &Log) -> Result<LogHandle, LogError> {
+pub(super) fn install(log: &Log) -> Result<LogHandle, LogError> {
     let (subscriber, handle) = subscriber(log, io::stderr)?;
     subscriber.try_init().map_err(|_taken| LogError::Taken)?;
     Ok(handle)
@@ -98,14 +98,14 @@ where
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, LogError> {
-    let bare = filter
-        .split(',')
-        .map(str::trim)
-        .find(|directive| !directive.contains(['=', '[']) && directive.parse::<LevelFilter>().is_err());
-    if let Some(word) = bare {
-        return Err(LogError::NotALevel(word.to_owned()));
+    // The empty word would be read as `error`.
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let directives: Vec<&str> = filter.split(',').map(str::trim).collect();
+    if let Some(word) = directives.iter().find(|word| !word.contains(['=', '[']) && !is_level(word)) {
+        return Err(LogError::NotALevel((*word).to_owned()));
     }
-    EnvFilter::try_new(filter).map_err(|source| LogError::Filter { filter: filter.to_owned(), source })
+    EnvFilter::try_new(directives.join(","))
+        .map_err(|source| LogError::Filter { filter: filter.to_owned(), source })
 }
 
 fn bridged(level: LevelFilter) -> log::LevelFilter {

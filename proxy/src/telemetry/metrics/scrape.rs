@@ -1,12 +1,14 @@
 //! One scrape: what is read rather than counted is brought up to date, then all is written out.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
+use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, TextEncoder};
 
-use super::super::{CloseReason, ConnSnapshot, KernelStats, RelayKind, Transfer};
+use super::super::{ConnSnapshot, KernelStats, Transfer};
 use super::{Metrics, ledger, signed};
 
 /// What a scrape reads besides the counters themselves.
@@ -68,27 +70,30 @@ impl Metrics {
         }
     }
 
-    // Removing what was never there is an error of no consequence.
     fn remove_mapping(&self, mapping: &str) {
-        for relay in RelayKind::ALL.map(RelayKind::as_str).into_iter().chain(["none"]) {
-            let _ = self.connections.remove_label_values(&[mapping, relay]);
-        }
-        for reason in CloseReason::ALL {
-            let _ = self.closed.remove_label_values(&[mapping, reason.as_str(), reason.side().as_str()]);
-        }
-        for direction in ["received", "sent"] {
-            for path in ["kernel", "userspace"] {
-                let _ = self.bytes.remove_label_values(&[mapping, direction, path]);
-            }
-        }
-        let _ = self.connection_duration.remove_label_values(&[mapping]);
-        let _ = self.connect_duration.remove_label_values(&[mapping]);
+        remove(&self.connections, "mapping", mapping);
+        remove(&self.closed, "mapping", mapping);
+        remove(&self.bytes, "mapping", mapping);
+        remove(&self.connection_duration, "mapping", mapping);
+        remove(&self.connect_duration, "mapping", mapping);
     }
 
     fn remove_listener(&self, listener: SocketAddr) {
         let listener = listener.to_string();
-        let _ = self.accepted.remove_label_values(&[&listener]);
-        let _ = self.active.remove_label_values(&[&listener]);
+        remove(&self.accepted, "listener", &listener);
+        remove(&self.active, "listener", &listener);
+        remove(&self.accept_errors, "listener", &listener);
+    }
+}
+
+/// Removes every series of a family that has this label.
+fn remove<T: MetricVecBuilder>(family: &MetricVec<T>, label: &str, value: &str) {
+    for metric in family.collect().iter().flat_map(MetricFamily::get_metric) {
+        let labels: HashMap<&str, &str> = metric.get_label().iter().map(|l| (l.name(), l.value())).collect();
+        if labels.get(label) == Some(&value) {
+            // It was there a moment ago, and only a scrape removes any.
+            let _ = family.remove(&labels);
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 //! Builds every long-lived part once and wires them: the composition root.
 
+mod admin;
+mod triggers;
+
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{Handles, State, Wish};
 use crate::config::load::{Loaded, Loader};
 use crate::config::settings::Settings;
-use crate::config::watch::Watcher;
 use crate::conn::{Ctx, Routes, Tracker};
 use crate::descriptors::connection_limit;
 use crate::drain::{StopSignals, drain};
@@ -18,6 +20,7 @@ use crate::relay::Relays;
 use crate::relay::kernel::KernelRelay;
 use crate::telemetry::Telemetry;
 use crate::upstream::Dialer;
+use admin::Admin;
 
 /// Bad settings, or nothing that could be served (EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
@@ -32,6 +35,7 @@ pub async fn run(settings: Settings, telemetry: Telemetry) -> ExitCode {
         }
     };
     app.serve().await;
+    app.admin.stop().await;
     ExitCode::SUCCESS
 }
 
@@ -46,17 +50,16 @@ enum StartError {
     Signals(#[from] std::io::Error),
 }
 
-/// Something asked for from outside while serving.
-enum Wish {
-    Reload(&'static str),
-    Drain,
-}
-
 struct App {
     settings: Settings,
+    telemetry: Telemetry,
     ctx: Arc<Ctx>,
     loader: Loader,
     listeners: Listeners,
+    state: Arc<State>,
+    admin: Admin,
+    /// Why the configuration is to be read anew.
+    reloads: mpsc::Receiver<&'static str>,
     wishes: mpsc::Receiver<Wish>,
     stop_signals: StopSignals,
 }
@@ -68,6 +71,21 @@ impl App {
             let wanted = settings.limits.connections;
             tracing::warn!(wanted, most, "the descriptor limit allows fewer connections than configured");
         }
+        let tracker = Tracker::new(limit, telemetry.clone());
+        let state = State::new(settings.clone());
+        let (wish, wishes) = mpsc::channel(4);
+        // First of all, so that it can be asked why nothing else is there yet.
+        let admin = Admin::start(
+            settings.admin,
+            Handles {
+                tracker: Arc::clone(&tracker),
+                telemetry: telemetry.clone(),
+                state: Arc::clone(&state),
+                wishes: wish,
+            },
+        )
+        .await;
+
         let mut loader = Loader::new(&settings);
         let loaded = load(&mut loader);
         if loaded.config.listeners.is_empty() {
@@ -77,13 +95,17 @@ impl App {
         let relays = Relays::new(start_kernel_relay(&settings, limit).await);
         let routes = Routes::compile(&loaded.config, None, |_| relays.mapping());
         let ctx = Arc::new(Ctx {
-            tracker: Tracker::new(limit, telemetry.clone()),
+            tracker,
             dialer: Dialer::new(settings.sockets),
             relays,
             routes: RwLock::new(Arc::new(routes)),
             stop: CancellationToken::new(),
         });
-        let mut listeners = Listeners::new(Arc::clone(&ctx), telemetry, settings.sockets, settings.limits);
+        observe(&ctx, &telemetry, &state);
+        telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
+
+        let mut listeners =
+            Listeners::new(Arc::clone(&ctx), telemetry.clone(), settings.sockets, settings.limits);
         let addresses: Vec<_> = ctx.routes().listeners().collect();
         let errors = listeners.listen_on(addresses.iter().copied());
         for error in &errors {
@@ -92,22 +114,25 @@ impl App {
         if errors.len() == addresses.len() {
             return Err(StartError::NothingBound(addresses.len()));
         }
-        let wishes = wishes(&settings)?;
+        let reloads = triggers::start(&settings.paths)?;
+        let stop_signals = StopSignals::new()?;
+        state.serving(loaded);
         tracing::info!(listeners = addresses.len(), connections = limit, "serving");
-        Ok(Self { settings, ctx, loader, listeners, wishes, stop_signals: StopSignals::new()? })
+        Ok(Self { settings, telemetry, ctx, loader, listeners, state, admin, reloads, wishes, stop_signals })
     }
 
     async fn serve(&mut self) {
         loop {
-            let wish = tokio::select! {
-                () = self.stop_signals.recv() => Wish::Drain,
-                Some(wish) = self.wishes.recv() => wish,
-            };
-            match wish {
-                Wish::Reload(why) => self.reload(why),
-                Wish::Drain => break,
+            tokio::select! {
+                () = self.stop_signals.recv() => break,
+                Some(why) = self.reloads.recv() => self.reload(why),
+                Some(wish) = self.wishes.recv() => match wish {
+                    Wish::Drain => break,
+                    Wish::KernelRelay(on) => self.switch(on),
+                },
             }
         }
+        self.state.draining();
         self.listeners.close();
         drain(&self.ctx.tracker, self.settings.drain, &self.ctx.stop, &mut self.stop_signals).await;
     }
@@ -118,16 +143,37 @@ impl App {
         let before = self.ctx.routes();
         let after = Routes::compile(&loaded.config, Some(&before), |_| self.ctx.relays.mapping());
         let addresses: Vec<_> = after.listeners().collect();
+        self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
         *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
         for error in self.listeners.listen_on(addresses.iter().copied()) {
             tracing::error!("{error}; trying again");
         }
+        self.state.serving(loaded);
         tracing::info!(
             why,
             listeners = addresses.len(),
             mappings = self.ctx.routes().targets().count(),
             "reloaded"
         );
+    }
+
+    fn switch(&self, on: bool) {
+        if let Some(kernel) = self.ctx.relays.kernel() {
+            kernel.switch(on);
+            self.state.kernel_relay(on);
+            tracing::info!(on, "kernel relay switched");
+        }
+    }
+}
+
+/// Lets telemetry and the admin endpoint look at what is there.
+fn observe(ctx: &Ctx, telemetry: &Telemetry, state: &State) {
+    // The tracker reports to telemetry: a strong reference back would keep both for ever.
+    let tracker = Arc::downgrade(&ctx.tracker);
+    telemetry.connections(move || tracker.upgrade().map(|t| t.snapshots()).unwrap_or_default());
+    if let Some(kernel) = ctx.relays.kernel() {
+        telemetry.kernel(kernel.stats());
+        state.kernel_relay(true);
     }
 }
 
@@ -151,28 +197,4 @@ async fn start_kernel_relay(settings: &Settings, connections: u32) -> Option<Ker
             None
         }
     }
-}
-
-/// Reloads on SIGHUP and on changes below the configured paths.
-fn wishes(settings: &Settings) -> Result<mpsc::Receiver<Wish>, StartError> {
-    let (sender, receiver) = mpsc::channel(4);
-    let mut hangup = signal(SignalKind::hangup())?;
-    let hangups = sender.clone();
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() && hangups.send(Wish::Reload("SIGHUP")).await.is_ok() {}
-    });
-    match Watcher::start(&settings.paths) {
-        Ok(mut watcher) => {
-            tokio::spawn(async move {
-                loop {
-                    watcher.changed().await;
-                    if sender.send(Wish::Reload("files changed")).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        Err(error) => tracing::warn!("changes of files are not noticed, send SIGHUP: {error}"),
-    }
-    Ok(receiver)
 }

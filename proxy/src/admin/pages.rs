@@ -1,0 +1,132 @@
+//! Every path, what it takes, and who answers.
+
+use hyper::header::{HOST, ORIGIN};
+use hyper::{HeaderMap, Method, Request, StatusCode};
+
+use super::answer::{Answer, Refusal, json, metrics, text};
+use super::query::{Query, bad};
+use super::{Handles, Phase, control, view};
+
+struct Endpoint {
+    method: Method,
+    path: &'static str,
+    /// How it is listed: the parameters' form.
+    usage: &'static str,
+    what: &'static str,
+    parameters: &'static [&'static str],
+    answer: fn(&Handles, &Query) -> Result<Answer, Refusal>,
+}
+
+const ENDPOINTS: &[Endpoint] = &[
+    get("/", "", "this list", &[], |_, _| Ok(text(StatusCode::OK, list()))),
+    get("/healthz", "", "200 while the process runs", &[], |_, _| Ok(text(StatusCode::OK, "ok"))),
+    get("/readyz", "", "200 while connections are accepted, else 503 and why", &[], ready),
+    get("/metrics", "", "metrics for Prometheus", &[], |h, _| Ok(metrics(h.telemetry.metrics()))),
+    get(
+        "/connections",
+        "[?mapping=NAME][&limit=N]",
+        "open connections, oldest first (JSON)",
+        &["mapping", "limit"],
+        connections,
+    ),
+    get("/config", "", "what is served, what was found fault with, settings (JSON)", &[], |h, _| {
+        json(&view::config(h))
+    }),
+    post(
+        "/log",
+        "?filter=FILTER",
+        "change what is logged, such as info,sluice::relay=debug",
+        &["filter"],
+        control::log,
+    ),
+    post(
+        "/relay",
+        "?kernel=on|off",
+        "have the kernel relay connections, or none",
+        &["kernel"],
+        control::relay,
+    ),
+    post("/drain", "", "stop accepting, and exit when open connections have ended", &[], control::drain),
+];
+
+type Answerer = fn(&Handles, &Query) -> Result<Answer, Refusal>;
+
+const fn get(
+    path: &'static str,
+    usage: &'static str,
+    what: &'static str,
+    parameters: &'static [&'static str],
+    answer: Answerer,
+) -> Endpoint {
+    Endpoint { method: Method::GET, path, usage, what, parameters, answer }
+}
+
+const fn post(
+    path: &'static str,
+    usage: &'static str,
+    what: &'static str,
+    parameters: &'static [&'static str],
+    answer: Answerer,
+) -> Endpoint {
+    Endpoint { method: Method::POST, path, usage, what, parameters, answer }
+}
+
+/// Answers a request whose body was read and did not matter.
+pub(super) fn answer<B>(request: &Request<B>, handles: &Handles) -> Answer {
+    route(request, handles).unwrap_or_else(Answer::from)
+}
+
+fn route<B>(request: &Request<B>, handles: &Handles) -> Result<Answer, Refusal> {
+    let (method, path) = (request.method(), request.uri().path());
+    let endpoint = ENDPOINTS.iter().find(|e| e.path == path).ok_or_else(|| {
+        Refusal::new(StatusCode::NOT_FOUND, format!("{path} is not here; these are:\n\n{}", list()))
+    })?;
+    if endpoint.method == Method::GET && ![Method::GET, Method::HEAD].contains(method) {
+        return Err(Refusal::method("GET, HEAD"));
+    }
+    if endpoint.method == Method::POST && *method != Method::POST {
+        return Err(Refusal::method("POST"));
+    }
+    if *method == Method::POST && is_foreign(request.headers()) {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "a page of another origin may not do this"));
+    }
+    let query = Query::parse(request.uri().query(), endpoint.parameters)?;
+    (endpoint.answer)(handles, &query)
+}
+
+/// Browsers send `Origin` with every POST: any web page may post to loopback, none should switch us.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    headers.contains_key(ORIGIN)
+        && text(ORIGIN).and_then(|origin| origin.strip_prefix("http://")) != text(HOST)
+}
+
+fn list() -> String {
+    let mut lines = format!("sluice {}\n\n", env!("CARGO_PKG_VERSION"));
+    for Endpoint { method, path, usage, what, .. } in ENDPOINTS {
+        let call = format!("{path}{usage}");
+        lines.push_str(&format!("{:<4} {call:<40} {what}\n", method.as_str()));
+    }
+    lines
+}
+
+fn ready(handles: &Handles, _: &Query) -> Result<Answer, Refusal> {
+    match handles.state.phase() {
+        Phase::Serving => Ok(text(StatusCode::OK, "ready")),
+        phase @ (Phase::Starting | Phase::Draining) => {
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, phase.as_str()))
+        }
+    }
+}
+
+fn connections(handles: &Handles, query: &Query) -> Result<Answer, Refusal> {
+    let limit = query.get("limit").map_or(Ok(usize::MAX), |limit| {
+        limit.parse().map_err(|_no_number| bad(format!("limit `{limit}` is no number from 0 on")))
+    })?;
+    let mut open = handles.tracker.snapshots();
+    if let Some(name) = query.get("mapping") {
+        open.retain(|c| [&c.mapping, &c.stats_name].into_iter().flatten().any(|n| **n == *name));
+    }
+    open.truncate(limit);
+    json(&open)
+}

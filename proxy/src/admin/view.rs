@@ -1,0 +1,115 @@
+//! The configuration in service, as JSON.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Handles;
+use crate::config::model::{Config, Listener, Mapping, Matcher, RelayChoice, Timeouts};
+use crate::config::settings::{LogFormat, Settings};
+
+/// Everything about what is served, and how.
+pub(super) fn config(handles: &Handles) -> Value {
+    let state = &handles.state;
+    let loaded = state.loaded();
+    let kernel_relay = match state.kernel() {
+        None => "unavailable",
+        Some(true) => "on",
+        Some(false) => "off",
+    };
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "phase": state.phase().as_str(),
+        "kernel_relay": kernel_relay,
+        "log_filter": handles.telemetry.log().current(),
+        "files": loaded.as_ref().map(|l| &l.files),
+        "listeners": loaded.as_ref().map_or_else(Vec::new, |l| listeners(&l.config)),
+        "diagnostics": loaded.as_ref().map(|l| &l.diagnostics),
+        "settings": settings(state.settings()),
+    })
+}
+
+fn listeners(config: &Config) -> Vec<Value> {
+    config.listeners.iter().map(listener).collect()
+}
+
+fn listener(listener: &Listener) -> Value {
+    let routes = listener.routes.iter().map(|route| {
+        let matcher = match route.matcher {
+            Matcher::Any => "any",
+        };
+        json!({ "match": matcher, "mappings": route.mappings.iter().map(mapping).collect::<Vec<_>>() })
+    });
+    json!({ "bind": listener.bind, "routes": routes.collect::<Vec<_>>() })
+}
+
+fn mapping(mapping: &Mapping) -> Value {
+    let relay = match mapping.relay {
+        RelayChoice::Auto => "auto",
+        RelayChoice::Splice => "splice",
+    };
+    json!({
+        "name": mapping.name.0,
+        "stats_name": mapping.stats_name,
+        "weight": mapping.weight.0,
+        "service": mapping.service.to_string(),
+        "families": { "ipv4": mapping.families.ipv4, "ipv6": mapping.families.ipv6 },
+        "relay": relay,
+        "timeouts": timeouts(&mapping.timeouts),
+    })
+}
+
+/// Times without limit are null.
+fn timeouts(timeouts: &Timeouts) -> Value {
+    json!({
+        "connect_ms": millis(timeouts.connect),
+        "idle_ms": timeouts.idle.map(millis),
+        "half_closed_ms": timeouts.half_closed.map(millis),
+        "max_age_ms": timeouts.max_age.map(millis),
+    })
+}
+
+fn settings(settings: &Settings) -> Value {
+    let format = match settings.log.format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+    };
+    let (limits, sockets, kernel, access) =
+        (&settings.limits, &settings.sockets, &settings.kernel, &settings.log.access);
+    json!({
+        "paths": settings.paths,
+        "ambassador_id": settings.ambassador.id,
+        "timeouts": timeouts(&settings.timeouts),
+        "limits": {
+            "connections": limits.connections,
+            "connections_per_listener": limits.connections_per_listener,
+            "file_bytes": limits.file_bytes,
+        },
+        "sockets": {
+            "backlog": sockets.backlog,
+            "user_timeout_ms": millis(sockets.user_timeout),
+            "keepalive_time_ms": sockets.keepalive_time.map(millis),
+            "keepalive_interval_ms": millis(sockets.keepalive_interval),
+            "keepalive_probes": sockets.keepalive_probes,
+        },
+        "kernel": {
+            "enabled": kernel.enabled,
+            "window_start": kernel.window_start,
+            "window_max": kernel.window_max,
+            "budget": kernel.budget,
+        },
+        "drain_ms": millis(settings.drain),
+        "admin": settings.admin,
+        "workers": settings.workers,
+        "log": {
+            "filter": settings.log.filter,
+            "format": format,
+            "kernel": settings.log.kernel,
+            "access": { "close": access.close, "open": access.open, "every_ms": access.every.map(millis) },
+        },
+    })
+}
+
+fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}
