@@ -7,8 +7,9 @@ Examples:
   sluice doctor                  can this machine relay in the kernel?
   sluice run mappings.yaml       serve it
 
-`sluice run --help` lists every setting. A setting is taken from its flag, else its SLUICE_ variable, else its
-AMBASSADOR_ variable where there is one, else the settings file, else its default.
+`sluice run --help` lists every setting. A setting is taken from its flag, else its
+SLUICE_ variable, else its AMBASSADOR_ variable where there is one, else the settings
+file, else its default.
 Exit codes: 0 done, 1 (doctor) no kernel relay, 64 bad flags, settings or configuration.";
 
 /// `sluice run --help`.

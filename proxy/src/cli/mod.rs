@@ -9,8 +9,10 @@ mod tests;
 mod values;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 
 pub use ambassador_env::{EnvError, ambassador_env};
@@ -137,6 +139,21 @@ pub fn parse(usage: u8) -> Result<Command, u8> {
     Cli::try_parse().map(|cli| cli.command).map_err(|error| {
         // Standard output closed early is not worth another message.
         let _ = error.print();
+        if let Some(variable) = blamed_variable(&error, &|name| std::env::var(name).ok()) {
+            let _ = writeln!(io::stderr(), "note: the value is that of the environment variable {variable}");
+        }
         if error.use_stderr() { usage } else { 0 }
     })
+}
+
+/// The variable that a refused value came from: clap speaks of the flag, which nobody may have given.
+fn blamed_variable(error: &clap::Error, env: &impl Fn(&str) -> Option<String>) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg)?.strip_prefix("--")?.split_whitespace().next()?;
+    let variable = format!("SLUICE_{}", flag.to_uppercase().replace('-', "_"));
+    let value = env(&variable)?;
+    (text(ContextKind::InvalidValue)? == value).then_some(variable)
 }

@@ -10,7 +10,7 @@ use super::values::{AccessLogWhen, Filter, OrNone, Selector, Size, Span, Whole};
 use crate::config::settings::LogFormat;
 
 /// The longest any duration may be, ten years, in milliseconds: sums with the time of day stay in range.
-const LONGEST: u64 = 10 * 365 * 86_400_000;
+const LONGEST: u64 = 10 * 31_557_600_000;
 /// The most seconds `TCP_KEEPIDLE` and `TCP_KEEPINTVL` take, in milliseconds.
 const KEEPALIVE: u64 = 32_767_000;
 /// The most that fits into `TCP_USER_TIMEOUT`, in milliseconds.

@@ -1,0 +1,69 @@
+//! config/sluice.yaml tells the truth.
+
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+
+use super::super::{Cli, Layer, Overrides, Source, merge};
+use crate::config::settings::Settings;
+use crate::config::settings_file;
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/sluice.yaml")
+}
+
+/// Keys and values as they stand there, commented out.
+fn entries() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(path()).unwrap();
+    let entry = |line: &str| {
+        let (key, value) = line.strip_prefix("# ")?.split_once(": ")?;
+        let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        is_key.then(|| (key.to_owned(), value.to_owned()))
+    };
+    text.lines().filter_map(entry).collect()
+}
+
+#[test]
+fn it_names_exactly_the_settings_there_are() {
+    let mut named: Vec<_> = entries().into_iter().map(|(key, _)| key).collect();
+    let mut known = Overrides::keys();
+    named.sort();
+    known.sort();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn it_can_be_used_as_it_is() {
+    let says: Overrides = settings_file::read(&path(), &Overrides::keys()).unwrap();
+    assert_eq!(says, Overrides::default());
+}
+
+#[test]
+fn its_values_are_the_defaults() {
+    let text: String = entries().iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
+    let file = std::env::temp_dir().join(format!("sluice-reference-{}.yaml", std::process::id()));
+    std::fs::write(&file, text).unwrap();
+    let says: Result<Overrides, _> = settings_file::read(&file, &Overrides::keys());
+    std::fs::remove_file(&file).unwrap();
+    let layer = Layer { source: Source::File(file), says: says.unwrap() };
+    assert_eq!(merge(&[layer]).unwrap(), Settings::default());
+}
+
+#[test]
+fn help_tells_the_same_defaults_and_the_file_every_name() {
+    let text = std::fs::read_to_string(path()).unwrap();
+    let command = Cli::command();
+    let run = command.find_subcommand("run").unwrap();
+    for (key, value) in entries() {
+        let arg = run.get_arguments().find(|arg| arg.get_long() == Some(&key)).unwrap();
+        let help = arg.get_help().unwrap().to_string();
+        assert!(help.ends_with(&format!("[default: {value}]")), "{key}: {value} in the file, help: {help}");
+        let variable = arg.get_env().unwrap().to_str().unwrap();
+        let names = format!("# Flag --{key}, variable {variable}");
+        assert!(text.contains(&names), "no line {names:?}");
+        if let Some((_, ambassador)) = help.split_once("(AMBASSADOR_") {
+            let name = format!("AMBASSADOR_{}", ambassador.split(')').next().unwrap());
+            assert!(text.contains(&name), "{name} is not named");
+        }
+    }
+}

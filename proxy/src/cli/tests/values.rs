@@ -1,0 +1,45 @@
+use super::flags;
+
+#[test]
+fn values_are_read_as_written() {
+    let cases = [
+        ("--drain-time=1h 30m", r#"{"drain-time": "90m"}"#),
+        ("--drain-time=250ms", r#"{"drain-time": "250ms"}"#),
+        ("--budget=4MiB", r#"{"budget": 4194304}"#),
+        ("--access-log=close,open", r#"{"access-log": "open, close"}"#),
+        ("--access-log-interval=none", r#"{"access-log-interval": "none"}"#),
+        ("--log-kernel", r#"{"log-kernel": true}"#),
+        ("--single-namespace=no", r#"{"single-namespace": false}"#),
+        ("--workers=3", r#"{"workers": 3}"#),
+        ("--admin=[::1]:80", r#"{"admin": "[::1]:80"}"#),
+    ];
+    for (flag, in_file) in cases {
+        assert_eq!(flags(&[flag]), Ok(super::file(in_file)), "{flag}");
+    }
+}
+
+#[test]
+fn a_rule_that_is_broken_is_told_with_the_way_out() {
+    let cases = [
+        ("--drain-time=5", "time unit needed, for example 5sec or 5ms; write a duration such as 250ms"),
+        ("--connect-timeout=0s", "not between 1ms and 10years"),
+        ("--idle-timeout=soon", "write a duration such as 250ms, 30s or 5m, or none"),
+        ("--keepalive-time=10h", "not between 1s and 9h 6m 7s, or none"),
+        ("--keepalive-probes=0", "not a whole number from 1 to 127"),
+        ("--backlog=0", "not a whole number from 1 to 2147483647"),
+        ("--window-start=63KiB", "not between 64KiB and 64MiB"),
+        ("--window-max=65MiB", "not between 64KiB and 64MiB"),
+        ("--window-max=big", "write a size such as 256KiB or 4MiB"),
+        ("--max-file-size=0", "not between 1B and 4GiB"),
+        ("--access-log=always", "\"always\" is neither close nor open; or none alone"),
+        ("--admin=localhost", "invalid socket address syntax, or none"),
+        ("--log-filter=a=b=c", "write info, or sluice::relay=debug"),
+        ("--log-format=xml", "[possible values: text, json]"),
+        ("--kernel-relay=perhaps", "'perhaps' for '--kernel-relay <BOOL>'"),
+    ];
+    for (flag, expected) in cases {
+        let error = flags(&[flag]).unwrap_err();
+        assert!(error.contains(expected), "{flag}: {error}");
+        assert!(error.contains(flag.split('=').next().unwrap()), "{flag}: {error}");
+    }
+}
