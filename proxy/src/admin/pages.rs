@@ -1,6 +1,9 @@
 //! Every path, what it takes, and who answers.
 
+use std::net::IpAddr;
+
 use hyper::header::{HOST, ORIGIN};
+use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 
 use super::answer::{Answer, Refusal, json, metrics, text};
@@ -95,10 +98,23 @@ fn route<B>(request: &Request<B>, handles: &Handles) -> Result<Answer, Refusal> 
 }
 
 /// Browsers send `Origin` with every POST: any web page may post to loopback, none should switch us.
+/// That origin and host agree proves nothing by itself, since a page's owner can have its name
+/// resolve to loopback; only where the host is an address, or `localhost`, has no name a say.
 fn is_foreign(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(ORIGIN) {
+        return false;
+    }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    headers.contains_key(ORIGIN)
-        && text(ORIGIN).and_then(|origin| origin.strip_prefix("http://")) != text(HOST)
+    let own = text(HOST).filter(|host| is_nameless(host));
+    own.is_none() || text(ORIGIN).and_then(|origin| origin.strip_prefix("http://")) != own
+}
+
+/// Whether a `Host` header is an address or `localhost`, with a port or without.
+fn is_nameless(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host();
+    let address = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+    name == "localhost" || address.parse::<IpAddr>().is_ok()
 }
 
 fn list() -> String {

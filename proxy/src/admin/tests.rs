@@ -269,17 +269,27 @@ async fn the_log_filter_is_checked_before_it_is_taken() {
 #[tokio::test]
 async fn pages_of_other_origins_may_not_post() {
     let mut endpoint = Endpoint::start().await;
-    for (origin, status) in [
-        ("http://evil.example", 403),
-        ("null", 403),
-        ("https://127.0.0.1:9915", 403),
-        ("http://127.0.0.1:9915", 202),
+    for (host, origin, status) in [
+        ("127.0.0.1:9915", "http://evil.example", 403),
+        ("127.0.0.1:9915", "null", 403),
+        ("127.0.0.1:9915", "https://127.0.0.1:9915", 403),
+        ("127.0.0.1:9915", "http://127.0.0.1:80", 403),
+        // Its owner has the name resolve to loopback.
+        ("evil.example:9915", "http://evil.example:9915", 403),
+        ("127.0.0.1.evil.example:9915", "http://127.0.0.1.evil.example:9915", 403),
+        ("localhost.evil.example", "http://localhost.evil.example", 403),
+        ("127.0.0.1:9915", "http://127.0.0.1:9915", 202),
     ] {
-        let head = format!("host: 127.0.0.1:9915\r\norigin: {origin}\r\nconnection: close");
+        let head = format!("host: {host}\r\norigin: {origin}\r\nconnection: close");
         let reply = endpoint.send(&format!("POST /drain HTTP/1.1\r\n{head}\r\n\r\n")).await;
-        assert_eq!(reply.status, status, "{origin}");
+        assert_eq!(reply.status, status, "{origin} to {host}");
     }
     assert_eq!(endpoint.wishes.try_recv(), Ok(Wish::Drain));
+    for host in ["localhost:9915", "[::1]:9915", "10.0.0.1"] {
+        let head = format!("host: {host}\r\norigin: http://{host}\r\nconnection: close");
+        let reply = endpoint.send(&format!("POST /drain HTTP/1.1\r\n{head}\r\n\r\n")).await;
+        assert_eq!((reply.status, endpoint.wishes.try_recv()), (202, Ok(Wish::Drain)), "{host}");
+    }
     assert!(endpoint.wishes.try_recv().is_err());
 }
 
