@@ -224,6 +224,7 @@ async fn the_configuration_is_shown_as_served() {
     );
     assert_eq!(after["diagnostics"][0]["field"], "spec.port");
     assert_eq!(after["settings"]["admin"], "127.0.0.1:9915");
+    assert_eq!(after["settings"]["ambassador-namespace"], "default");
 }
 
 #[tokio::test]
