@@ -191,9 +191,12 @@ async fn connections_are_listed_filtered_and_cut_off() {
         let ids: Vec<_> = list.iter().map(|conn| conn["id"].as_u64().unwrap()).collect();
         assert_eq!(ids, expected, "{query}");
     }
-    for (query, culprit) in
-        [("?limit=many", "`many`"), ("?limit=-1", "`-1`"), ("?mapping=%f", "`mapping=%f`")]
-    {
+    for (query, culprit) in [
+        ("?limit=many", "`many`"),
+        ("?limit=-1", "`-1`"),
+        ("?mapping=%f", "`mapping=%f`"),
+        ("?limit=1&limit=2", "`limit` stands there twice"),
+    ] {
         let reply = endpoint.call("GET", &format!("/connections{query}")).await;
         assert_eq!(reply.status, 400, "{query}");
         assert!(reply.body.contains(culprit), "{}", reply.body);
