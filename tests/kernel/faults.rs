@@ -22,12 +22,14 @@ on_both_relays!(
 
 fn urgent_bytes_stay_in_the_stream(relay: Relay) {
     Backend::serve(BACK, |mut stream| {
+        stream.write_all(b"hi").unwrap();
         let bytes = read_all(&mut stream);
         stream.write_all(&bytes).unwrap();
     });
     let mut sluice = relay.start();
     let mut stream = connect(FRONT);
-    // A first exchange of ordinary bytes puts the connection on its relay.
+    // The greeting came through the relay, so what follows does too.
+    stream.read_exact(&mut [0; 2]).unwrap();
     stream.write_all(b"before ").unwrap();
     rustix::net::send(&stream, b"ab!", SendFlags::OOB).unwrap();
     stream.write_all(b" after").unwrap();
@@ -131,11 +133,15 @@ fn the_budget_is_spent_and_comes_back() {
         payload.expect_to_end(stream);
         writer.join().unwrap();
     };
-    let mut streams: Vec<_> = (0..3).map(|_| connect(FRONT)).collect();
-    for stream in &mut streams {
-        stream.write_all(&[]).unwrap();
-    }
-    // Accepted in order, so the third finds nothing left.
+    // One after the other, so that the third finds nothing left.
+    let mut streams: Vec<_> = (0..3)
+        .map(|_| {
+            let mut stream = connect(FRONT);
+            stream.write_all(b"?").unwrap();
+            stream.read_exact(&mut [0; 1]).unwrap();
+            stream
+        })
+        .collect();
     exchange(&mut streams[2]);
     let record = sluice.closed();
     assert_eq!((&record["relay"], &record["fallback"]), (&"splice".into(), &"budget".into()), "{record}");

@@ -1,5 +1,12 @@
 //! The relays on the real kernel: root, a network namespace per test, real eBPF.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "what cannot be set up fails the test, what is measured is printed, and numbers are small"
+)]
+
 #[path = "../harness/mod.rs"]
 #[allow(dead_code, reason = "each test binary speaks a part of the harness")]
 mod harness;

@@ -30,7 +30,8 @@ pub struct Begun<'a> {
 
 #[derive(Debug)]
 enum Carrier<'a> {
-    Kernel(kernel::Carrying),
+    // Boxed: an idle splice connection need not hold a kernel one's lanes.
+    Kernel(Box<kernel::Carrying>),
     Splice { sockets: [OwnedFd; 2], pool: &'a Pool, progress: Arc<SpliceProgress> },
 }
 
@@ -69,7 +70,7 @@ impl Relays {
                         kind: RelayKind::Kernel,
                         fallback: carrying.fallback(),
                         progress: carrying.progress(),
-                        carrier: Carrier::Kernel(carrying),
+                        carrier: Carrier::Kernel(Box::new(carrying)),
                     };
                 }
                 Err(declined) => (declined.reason, declined.sockets),

@@ -96,28 +96,42 @@ pub fn unacked(socket: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
-/// Every byte the socket's send queue has ever taken: acknowledged ones and queued ones.
-///
-/// Acknowledged is read first: an acknowledgement in between makes the sum too small, which is
-/// the safe direction, never too large.
+/// Every byte the socket's send queue has ever taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// Acknowledged by the peer.
+    pub acked: u64,
+    /// Not yet.
+    pub queued: u64,
+}
+
+impl Accepted {
+    /// Both together.
+    #[must_use]
+    pub const fn total(self) -> u64 {
+        self.acked + self.queued
+    }
+}
+
+/// What the socket's send queue has taken. Acknowledged is read first: an acknowledgement in
+/// between makes the sum too small, which is the safe direction, never too large.
 ///
 /// # Errors
 /// The system calls'.
-pub fn accepted(socket: BorrowedFd<'_>) -> io::Result<u64> {
+pub fn accepted(socket: BorrowedFd<'_>) -> io::Result<Accepted> {
     let acked = tcp_info(socket)?.acked;
-    Ok(acked + unacked(socket)?)
+    Ok(Accepted { acked, queued: unacked(socket)? })
 }
 
 /// Like [`accepted`], but exact: asked again until no acknowledgement came in between.
 ///
 /// # Errors
 /// The system calls'.
-pub fn accepted_exactly(socket: BorrowedFd<'_>) -> io::Result<u64> {
+pub fn accepted_exactly(socket: BorrowedFd<'_>) -> io::Result<Accepted> {
     loop {
-        let before = tcp_info(socket)?.acked;
-        let queued = unacked(socket)?;
-        if tcp_info(socket)?.acked == before {
-            return Ok(before + queued);
+        let accepted = accepted(socket)?;
+        if tcp_info(socket)?.acked == accepted.acked {
+            return Ok(accepted);
         }
     }
 }
@@ -155,6 +169,16 @@ pub fn kick(socket: BorrowedFd<'_>) {
     let mut byte = [0];
     // Whatever it answers: what matters to the relay it will see again.
     let _ = rustix::net::recv(socket, &mut byte[..], RecvFlags::DONTWAIT | RecvFlags::PEEK);
+}
+
+/// Whether the stream has ended and everything before its end was read.
+///
+/// # Errors
+/// recv(2)'s, `WouldBlock` when nothing is there.
+pub fn at_end(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut byte = [0];
+    let (_, n) = rustix::net::recv(socket, &mut byte[..], RecvFlags::DONTWAIT | RecvFlags::PEEK)?;
+    Ok(n == 0)
 }
 
 /// Sends FIN after everything queued.

@@ -31,6 +31,8 @@ pub(super) struct Credit {
     granted: u64,
     /// When the lane was last found empty at a grant.
     grown: Option<Instant>,
+    /// Bytes the destination's peer had acknowledged when the window last grew.
+    delivered: u64,
     /// Size of the destination's send buffer as we last forced it; 0 before.
     forced: u64,
 }
@@ -63,6 +65,7 @@ impl Credit {
             settled: 0,
             granted: INITIAL,
             grown: None,
+            delivered: 0,
             forced: 0,
         })
     }
@@ -88,10 +91,12 @@ impl Credit {
         }
         // Loaded before `accepted` is asked: what is accepted then includes at least these.
         let redirected = lane.redirected();
-        let accepted = socket::accepted(destination)?.saturating_sub(base);
+        let accepted = socket::accepted(destination)?;
+        let delivered = accepted.acked.saturating_sub(base);
+        let accepted = accepted.total().saturating_sub(base);
         let mut memory = socket::send_memory(destination)?;
         if self.settle(redirected + written, charged, accepted, written) {
-            self.grow(datapath, destination, &mut memory)?;
+            self.grow(datapath, destination, delivered, &mut memory)?;
         }
         let free = memory.limit.saturating_sub(memory.queued);
         let room = free.saturating_sub((redirected + written).saturating_sub(accepted));
@@ -145,18 +150,20 @@ impl Credit {
         self.start = 0;
     }
 
-    /// Doubles the window of a lane that empties as fast as it is filled, while it is busy: one
-    /// that takes its time needs no more.
+    /// Doubles the window of a lane that is busy and whose reader keeps up: the peer, not only the
+    /// send buffer, has taken a window since the last time. A reader that stops gets no more.
     fn grow(
         &mut self,
         datapath: &Datapath,
         destination: BorrowedFd<'_>,
+        delivered: u64,
         memory: &mut SendMemory,
     ) -> io::Result<()> {
         let busy = self.grown.replace(Instant::now()).is_some_and(|at| at.elapsed() < BUSY);
-        if !busy {
+        if !busy || delivered < self.delivered + self.granted / 2 {
             return Ok(());
         }
+        self.delivered = delivered;
         let more = self.window.min(self.max - self.window);
         if more > 0 {
             if datapath.budget().take(more) {

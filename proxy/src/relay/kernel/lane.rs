@@ -249,7 +249,7 @@ impl Lane {
     fn accepted(&self, pair: &Pair) -> Result<u64, Fault> {
         let destination = self.source.other();
         let now = socket::accepted(pair.socket(destination)).map_err(|e| self.fault(destination, &e))?;
-        Ok(now.saturating_sub(self.base))
+        Ok(now.total().saturating_sub(self.base))
     }
 
     /// Before passed bytes go to the destination it must have room for them and a window on top:

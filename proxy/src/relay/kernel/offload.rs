@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::super::socket;
+use super::super::socket::{self, Accepted};
 use super::credit::Credit;
 use super::lane::{Carrier, Lane};
 use crate::ebpf::{Datapath, InsertError, Pair, PairEnd};
@@ -96,7 +96,7 @@ fn credits(datapath: &Datapath, window: Window) -> Option<[Credit; 2]> {
 
 /// What each end had accepted before any lane wrote to it.
 fn bases(pair: &Pair) -> Option<[u64; 2]> {
-    let base = |end| socket::accepted_exactly(pair.socket(end)).ok();
+    let base = |end| socket::accepted_exactly(pair.socket(end)).ok().map(Accepted::total);
     Some([base(PairEnd::Downstream)?, base(PairEnd::Upstream)?])
 }
 

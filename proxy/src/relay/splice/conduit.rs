@@ -26,7 +26,7 @@ impl Pool {
         match pooled.map_or_else(Pipe::new, Ok) {
             Ok(pipe) => Conduit::Pipe { pipe, held: 0 },
             // EMFILE, ENFILE: slower, but it goes on.
-            Err(_) => Conduit::Buffer { bytes: Vec::with_capacity(CAPACITY / 4), taken: 0 },
+            Err(_) => Conduit::buffer(),
         }
     }
 
@@ -63,6 +63,10 @@ pub(super) enum Conduit {
 }
 
 impl Conduit {
+    fn buffer() -> Self {
+        Self::Buffer { bytes: Vec::with_capacity(CAPACITY / 4), taken: 0 }
+    }
+
     /// Whether nothing is left inside.
     pub(super) fn is_empty(&self) -> bool {
         match self {
@@ -72,11 +76,17 @@ impl Conduit {
     }
 
     /// Takes what the source has, into an empty conduit: so that EAGAIN can only mean the source.
+    /// `Ok(0)` is the end of the stream.
     pub(super) fn fill(&mut self, source: &TcpStream) -> io::Result<usize> {
         match self {
             Self::Pipe { pipe, held } => {
                 let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
                 *held = retry(|| splice(source, None, &pipe.into, None, CAPACITY, flags))?;
+                if *held == 0 && !socket::at_end(source.as_fd())? {
+                    // At an urgent mark splice(2) says 0 as at the end; recv(2) gets past it.
+                    *self = Self::buffer();
+                    return self.fill(source);
+                }
                 Ok(*held)
             }
             Self::Buffer { bytes, taken } => {
