@@ -60,6 +60,8 @@ metrics! {
 
     LINES_LOST = "sluice_access_log_lines_lost_total",
         "Access-log lines dropped because standard output was too slow or closed.", [];
+    LOG_LINES_LOST = "sluice_log_lines_lost_total",
+        "Log lines dropped because standard error was too slow or closed.", [];
 
     // Named as Prometheus' own client libraries name them: dashboards know these.
     PROCESS_CPU = "process_cpu_seconds_total", "User and system CPU time spent, in seconds.", [];

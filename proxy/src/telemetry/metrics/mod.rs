@@ -57,6 +57,7 @@ pub(super) struct Metrics {
     kernel_events_lost: IntCounter,
     integrity_failures: IntCounter,
     lines_lost: IntCounter,
+    log_lines_lost: IntCounter,
     process: Process,
 }
 
@@ -87,6 +88,7 @@ impl Metrics {
             kernel_events_lost: register(r, IntCounter::with_opts(opts(&names::KERNEL_EVENTS_LOST)))?,
             integrity_failures: register(r, IntCounter::with_opts(opts(&names::KERNEL_INTEGRITY_FAILURES)))?,
             lines_lost: register(r, IntCounter::with_opts(opts(&names::LINES_LOST)))?,
+            log_lines_lost: register(r, IntCounter::with_opts(opts(&names::LOG_LINES_LOST)))?,
             process: Process::new(r)?,
             scraping: Mutex::default(),
             ledger: Mutex::default(),

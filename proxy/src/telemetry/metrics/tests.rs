@@ -124,6 +124,7 @@ fn a_scripted_day_gives_exactly_these_samples() {
         ("sluice_mappings", 2.0),
         ("sluice_kernel_integrity_failures_total", 1.0),
         ("sluice_access_log_lines_lost_total", 0.0),
+        ("sluice_log_lines_lost_total", 0.0),
     ] {
         assert_eq!(sample(&telemetry, series), Some(value), "{series}\n{}", telemetry.metrics());
     }
