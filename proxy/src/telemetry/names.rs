@@ -19,7 +19,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    BUILD_INFO = "sluice_build_info", "Always 1; the label tells the version.", ["version"];
+    BUILD_INFO = "sluice_build_info", "Always 1; the labels tell the version and what was built in.", ["version", "features"];
 
     ACCEPTED = "sluice_accepted_total", "Connections accepted from clients.", ["listener"];
     ACTIVE = "sluice_connections_active", "Connections open at the moment.", ["listener"];

@@ -66,7 +66,8 @@ impl Metrics {
     pub(super) fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         let r = &registry;
-        gauges(r, &names::BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let features = if cfg!(feature = "ebpf") { "ebpf" } else { "none" };
+        gauges(r, &names::BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION"), features]).set(1);
         Ok(Self {
             accepted: counters(r, &names::ACCEPTED)?,
             active: gauges(r, &names::ACTIVE)?,
