@@ -26,7 +26,15 @@ impl Query {
                 _ => Err(bad(format!("`{pair}` is not percent-encoded UTF-8"))),
             }
         });
-        Ok(Self(pairs.collect::<Result<_, _>>()?))
+        let mut query = Self(Vec::new());
+        for pair in pairs {
+            let (name, value) = pair?;
+            if query.get(&name).is_some() {
+                return Err(bad(format!("parameter `{name}` stands there twice")));
+            }
+            query.0.push((name, value));
+        }
+        Ok(query)
     }
 
     /// A parameter's value.

@@ -20,24 +20,45 @@ use super::Handles;
 use super::answer::{Answer, Refusal};
 use super::pages;
 
-/// Connections at a time; more wait in the listener's queue.
-const CONNECTIONS: usize = 64;
+/// What clients may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Connections at a time; more wait in the listener's queue.
+    pub(super) connections: usize,
+    /// For a request to arrive: its header, and then its body.
+    pub(super) request: Duration,
+    /// A connection is told to end after this, so that no reader that fell asleep keeps a place.
+    pub(super) life: Duration,
+    /// For the answer under way when a connection is told to end.
+    pub(super) linger: Duration,
+}
 
-/// For a request to arrive: its header, and then its body.
-const REQUEST: Duration = Duration::from_secs(5);
+/// For Prometheus, probes, and a few people.
+pub(super) const LIMITS: Limits = Limits {
+    connections: 64,
+    request: Duration::from_secs(5),
+    life: Duration::from_secs(60),
+    linger: Duration::from_secs(1),
+};
 
-/// A connection is told to end after this, so that no reader that fell asleep keeps a place.
-const LIFE: Duration = Duration::from_secs(60);
-
-/// For the answer under way when a connection is told to end.
-const LINGER: Duration = Duration::from_secs(1);
+/// Pause after an error to accept: out of descriptors, it would be the same at once.
+const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// No request here needs a body.
 const BODY: usize = 64 << 10;
 
 /// Answers requests until `stop`, and then at most for another second.
 pub async fn serve(listener: TcpListener, handles: Handles, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    serve_within(LIMITS, listener, handles, stop).await;
+}
+
+pub(super) async fn serve_within(
+    limits: Limits,
+    listener: TcpListener,
+    handles: Handles,
+    stop: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
         let next = async {
@@ -51,15 +72,15 @@ pub async fn serve(listener: TcpListener, handles: Handles, stop: CancellationTo
         };
         match accepted {
             Ok((stream, _)) => {
-                let connection = converse(stream, handles.clone(), stop.clone());
+                let connection = converse(stream, limits, handles.clone(), stop.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
                 });
             }
             Err(error) => {
-                tracing::debug!(%error, "the admin endpoint cannot accept");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tracing::warn!(%error, "the admin endpoint cannot accept");
+                stop.run_until_cancelled(tokio::time::sleep(BACK_OFF)).await;
             }
         }
         while connections.try_join_next().is_some() {}
@@ -68,35 +89,39 @@ pub async fn serve(listener: TcpListener, handles: Handles, stop: CancellationTo
     while connections.join_next().await.is_some() {}
 }
 
-async fn converse(stream: TcpStream, handles: Handles, stop: CancellationToken) {
-    let service = service_fn(|request| respond(request, &handles));
+async fn converse(stream: TcpStream, limits: Limits, handles: Handles, stop: CancellationToken) {
+    let service = service_fn(|request| respond(request, &handles, limits.request));
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(REQUEST)
+            .header_read_timeout(limits.request)
             .serve_connection(TokioIo::new(stream), service)
     );
     tokio::select! {
         // Whatever went wrong is the client's to see.
         _ = &mut connection => return,
         () = stop.cancelled() => {}
-        () = tokio::time::sleep(LIFE) => {}
+        () = tokio::time::sleep(limits.life) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(LINGER, connection).await;
+    let _ = tokio::time::timeout(limits.linger, connection).await;
 }
 
-async fn respond(request: Request<Incoming>, handles: &Handles) -> Result<Answer, Infallible> {
+async fn respond(
+    request: Request<Incoming>,
+    handles: &Handles,
+    patience: Duration,
+) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
-    Ok(match discard(body).await {
-        Ok(()) => pages::answer(&Request::from_parts(head, ()), handles),
+    Ok(match discard(body, patience).await {
+        Ok(()) => pages::answer(&Request::from_parts(head, ()), handles).await,
         Err(refusal) => refusal.into(),
     })
 }
 
 /// Reads a body to its end, as the next request on the connection comes after it.
-async fn discard(body: Incoming) -> Result<(), Refusal> {
-    match tokio::time::timeout(REQUEST, Limited::new(body, BODY).collect()).await {
+async fn discard(body: Incoming, patience: Duration) -> Result<(), Refusal> {
+    match tokio::time::timeout(patience, Limited::new(body, BODY).collect()).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "no request here needs a body"))

@@ -1,15 +1,17 @@
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Handles, State, Wish, serve};
+use super::server::{LIMITS, Limits, serve_within};
+use super::{Handles, Phase, State, Wish};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::Loaded;
 use crate::config::model::{
@@ -38,6 +40,10 @@ struct Reply {
 
 impl Endpoint {
     async fn start() -> Self {
+        Self::within(LIMITS).await
+    }
+
+    async fn within(limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let telemetry = Telemetry::default();
@@ -49,7 +55,7 @@ impl Endpoint {
             wishes: wish,
         };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, handles.clone(), stop.clone()));
+        let task = tokio::spawn(serve_within(limits, listener, handles.clone(), stop.clone()));
         Self { address, handles, wishes, stop, task }
     }
 
@@ -174,6 +180,30 @@ async fn metrics_are_those_of_telemetry() {
 }
 
 #[tokio::test]
+async fn a_long_answer_holds_up_no_other() {
+    let endpoint = Endpoint::start().await;
+    let (begun, begin) = oneshot::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let hold = Mutex::new(Some((begun, released)));
+    endpoint.handles.telemetry.connections(move || {
+        if let Some((begun, released)) = hold.lock().unwrap().take() {
+            begun.send(()).unwrap();
+            let _ = released.recv_timeout(PATIENCE);
+        }
+        Vec::new()
+    });
+    // One thread runs this test, the endpoint and its clients: it would be the one that is held up.
+    let other = async {
+        begin.await.unwrap();
+        let other = endpoint.call("GET", "/healthz").await;
+        release.send(()).expect("the long answer came first");
+        other
+    };
+    let (long, other) = tokio::join!(endpoint.call("GET", "/metrics"), other);
+    assert_eq!((long.status, other.status), (200, 200));
+}
+
+#[tokio::test]
 async fn connections_are_listed_filtered_and_cut_off() {
     let endpoint = Endpoint::start().await;
     let _open = [endpoint.open("pay"), endpoint.open("web"), endpoint.open("pay")];
@@ -191,9 +221,12 @@ async fn connections_are_listed_filtered_and_cut_off() {
         let ids: Vec<_> = list.iter().map(|conn| conn["id"].as_u64().unwrap()).collect();
         assert_eq!(ids, expected, "{query}");
     }
-    for (query, culprit) in
-        [("?limit=many", "`many`"), ("?limit=-1", "`-1`"), ("?mapping=%f", "`mapping=%f`")]
-    {
+    for (query, culprit) in [
+        ("?limit=many", "`many`"),
+        ("?limit=-1", "`-1`"),
+        ("?mapping=%f", "`mapping=%f`"),
+        ("?limit=1&limit=2", "`limit` stands there twice"),
+    ] {
         let reply = endpoint.call("GET", &format!("/connections{query}")).await;
         assert_eq!(reply.status, 400, "{query}");
         assert!(reply.body.contains(culprit), "{}", reply.body);
@@ -224,6 +257,7 @@ async fn the_configuration_is_shown_as_served() {
     );
     assert_eq!(after["diagnostics"][0]["field"], "spec.port");
     assert_eq!(after["settings"]["admin"], "127.0.0.1:9915");
+    assert_eq!(after["settings"]["ambassador-namespace"], "default");
 }
 
 #[tokio::test]
@@ -269,17 +303,27 @@ async fn the_log_filter_is_checked_before_it_is_taken() {
 #[tokio::test]
 async fn pages_of_other_origins_may_not_post() {
     let mut endpoint = Endpoint::start().await;
-    for (origin, status) in [
-        ("http://evil.example", 403),
-        ("null", 403),
-        ("https://127.0.0.1:9915", 403),
-        ("http://127.0.0.1:9915", 202),
+    for (host, origin, status) in [
+        ("127.0.0.1:9915", "http://evil.example", 403),
+        ("127.0.0.1:9915", "null", 403),
+        ("127.0.0.1:9915", "https://127.0.0.1:9915", 403),
+        ("127.0.0.1:9915", "http://127.0.0.1:80", 403),
+        // Its owner has the name resolve to loopback.
+        ("evil.example:9915", "http://evil.example:9915", 403),
+        ("127.0.0.1.evil.example:9915", "http://127.0.0.1.evil.example:9915", 403),
+        ("localhost.evil.example", "http://localhost.evil.example", 403),
+        ("127.0.0.1:9915", "http://127.0.0.1:9915", 202),
     ] {
-        let head = format!("host: 127.0.0.1:9915\r\norigin: {origin}\r\nconnection: close");
+        let head = format!("host: {host}\r\norigin: {origin}\r\nconnection: close");
         let reply = endpoint.send(&format!("POST /drain HTTP/1.1\r\n{head}\r\n\r\n")).await;
-        assert_eq!(reply.status, status, "{origin}");
+        assert_eq!(reply.status, status, "{origin} to {host}");
     }
     assert_eq!(endpoint.wishes.try_recv(), Ok(Wish::Drain));
+    for host in ["localhost:9915", "[::1]:9915", "10.0.0.1"] {
+        let head = format!("host: {host}\r\norigin: http://{host}\r\nconnection: close");
+        let reply = endpoint.send(&format!("POST /drain HTTP/1.1\r\n{head}\r\n\r\n")).await;
+        assert_eq!((reply.status, endpoint.wishes.try_recv()), (202, Ok(Wish::Drain)), "{host}");
+    }
     assert!(endpoint.wishes.try_recv().is_err());
 }
 
@@ -319,14 +363,40 @@ async fn it_ends_promptly_and_lets_go_of_idle_clients() {
 
 #[tokio::test]
 async fn clients_over_the_limit_wait_for_a_place() {
-    let endpoint = Endpoint::start().await;
-    let mut silent = Vec::new();
-    for _ in 0..64 {
-        silent.push(endpoint.connect().await);
-    }
+    let endpoint = Endpoint::within(Limits { connections: 2, request: PATIENCE, ..LIMITS }).await;
+    let mut silent = vec![endpoint.connect().await, endpoint.connect().await];
     let late = endpoint.call("GET", "/healthz");
     tokio::pin!(late);
     assert!(timeout(Duration::from_millis(200), &mut late).await.is_err(), "no place is free");
     silent.pop();
     assert_eq!(late.await.status, 200);
+}
+
+#[tokio::test]
+async fn clients_that_dawdle_lose_their_place() {
+    let request = Duration::from_millis(50);
+    let endpoint = Endpoint::within(Limits { connections: 1, request, life: PATIENCE, ..LIMITS }).await;
+    for (sent, received) in [
+        ("", None),
+        ("GET /healthz HTTP/1.1\r\nhos", None),
+        ("POST /drain HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nfi", Some("408")),
+    ] {
+        let mut stream = endpoint.connect().await;
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        assert_eq!(endpoint.call("GET", "/healthz").await.status, 200, "the place is free again");
+        let mut answer = Vec::new();
+        let ended = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "{sent:?} keeps its connection");
+        let answer = String::from_utf8_lossy(&answer);
+        assert_eq!(answer.split(' ').nth(1), received, "{sent:?}: {answer}");
+    }
+    assert_eq!(endpoint.handles.state.phase(), Phase::Starting);
+}
+
+#[tokio::test]
+async fn connections_end_at_their_age() {
+    let endpoint =
+        Endpoint::within(Limits { life: Duration::from_millis(50), request: PATIENCE, ..LIMITS }).await;
+    let mut stream = endpoint.connect().await;
+    timeout(PATIENCE / 2, stream.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Handles;
 use crate::config::model::{Config, Listener, Mapping, Matcher, RelayChoice, Timeouts};
-use crate::config::settings::{LogFormat, Settings};
+use crate::config::settings_file;
 
 /// Everything about what is served, and how.
 pub(super) fn config(handles: &Handles) -> Value {
@@ -22,10 +22,11 @@ pub(super) fn config(handles: &Handles) -> Value {
         "phase": state.phase().as_str(),
         "kernel_relay": kernel_relay,
         "log_filter": handles.telemetry.log().current(),
+        "paths": state.settings().paths,
         "files": loaded.as_ref().map(|l| &l.files),
         "listeners": loaded.as_ref().map_or_else(Vec::new, |l| listeners(&l.config)),
         "diagnostics": loaded.as_ref().map(|l| &l.diagnostics),
-        "settings": settings(state.settings()),
+        "settings": settings_file::show(state.settings()),
     })
 }
 
@@ -66,47 +67,6 @@ fn timeouts(timeouts: &Timeouts) -> Value {
         "idle_ms": timeouts.idle.map(millis),
         "half_closed_ms": timeouts.half_closed.map(millis),
         "max_age_ms": timeouts.max_age.map(millis),
-    })
-}
-
-fn settings(settings: &Settings) -> Value {
-    let format = match settings.log.format {
-        LogFormat::Text => "text",
-        LogFormat::Json => "json",
-    };
-    let (limits, sockets, kernel, access) =
-        (&settings.limits, &settings.sockets, &settings.kernel, &settings.log.access);
-    json!({
-        "paths": settings.paths,
-        "ambassador_id": settings.ambassador.id,
-        "timeouts": timeouts(&settings.timeouts),
-        "limits": {
-            "connections": limits.connections,
-            "connections_per_listener": limits.connections_per_listener,
-            "file_bytes": limits.file_bytes,
-        },
-        "sockets": {
-            "backlog": sockets.backlog,
-            "user_timeout_ms": millis(sockets.user_timeout),
-            "keepalive_time_ms": sockets.keepalive_time.map(millis),
-            "keepalive_interval_ms": millis(sockets.keepalive_interval),
-            "keepalive_probes": sockets.keepalive_probes,
-        },
-        "kernel": {
-            "enabled": kernel.enabled,
-            "window_start": kernel.window_start,
-            "window_max": kernel.window_max,
-            "budget": kernel.budget,
-        },
-        "drain_ms": millis(settings.drain),
-        "admin": settings.admin,
-        "workers": settings.workers,
-        "log": {
-            "filter": settings.log.filter,
-            "format": format,
-            "kernel": settings.log.kernel,
-            "access": { "close": access.close, "open": access.open, "every_ms": access.every.map(millis) },
-        },
     })
 }
 

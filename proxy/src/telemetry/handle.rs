@@ -5,9 +5,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::access_log::{AccessLog, Event, Guard};
+use super::access_log::{AccessLog, Event};
 use super::logging::{self, LogError, LogHandle};
 use super::metrics::{Metrics, Sources};
+use super::queue;
 use super::{CloseReason, ConnSnapshot};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::Config;
@@ -45,16 +46,26 @@ struct Inner {
     explained: Mutex<HashSet<&'static str>>,
 }
 
+/// Writes what is left of both logs when dropped, for at most two seconds each.
+#[derive(Debug)]
+#[must_use = "dropping it ends the logs"]
+pub struct Guard {
+    // In this order, as the first may have something to say in the second.
+    _access: queue::Guard,
+    _log: queue::Guard,
+}
+
 impl Telemetry {
     /// Starts logging to standard error and the access log to standard output, once in a process.
-    /// The guard flushes the access log: it is to be dropped last.
+    /// The guard flushes both: it is to be dropped last.
     ///
     /// # Errors
     /// A filter that is none, or a second call.
     pub fn new(log: &settings::Log) -> Result<(Self, Guard), LogError> {
-        let handle = logging::install(log)?;
+        let (handle, log_guard) = logging::install(log)?;
         let connections: Arc<OnceLock<Connections>> = Arc::default();
-        let (access, guard) = AccessLog::start(log, std::io::stdout(), Arc::clone(&connections));
+        let (access, access_guard) = AccessLog::start(log, std::io::stdout(), Arc::clone(&connections));
+        let guard = Guard { _access: access_guard, _log: log_guard };
         Ok((Self::with(Some(access), handle, connections), guard))
     }
 
@@ -131,6 +142,7 @@ impl Telemetry {
         let sources = Sources {
             connections: &|| inner.connections.get().map(|list| list()).unwrap_or_default(),
             kernel: inner.kernel.get().map(Arc::as_ref),
+            log_lines_lost: inner.log.lost(),
             lines_lost: inner.access.as_ref().map_or(0, AccessLog::lost),
         };
         inner.metrics.scrape(&sources).unwrap_or_else(|error| {

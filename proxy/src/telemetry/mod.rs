@@ -6,12 +6,12 @@ mod handle;
 mod logging;
 mod metrics;
 mod names;
+mod queue;
 mod snapshot;
 mod transfer;
 
-pub use access_log::Guard;
 pub use close::{CloseReason, Side};
-pub use handle::{KernelStats, Telemetry};
+pub use handle::{Guard, KernelStats, Telemetry};
 pub use logging::{LogError, LogHandle};
 pub use snapshot::ConnSnapshot;
 pub use transfer::{Progress, RelayKind, Transfer};

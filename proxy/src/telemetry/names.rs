@@ -19,7 +19,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    BUILD_INFO = "sluice_build_info", "Always 1; the label tells the version.", ["version"];
+    BUILD_INFO = "sluice_build_info", "Always 1; the labels tell the version and what was built in.", ["version", "features"];
 
     ACCEPTED = "sluice_accepted_total", "Connections accepted from clients.", ["listener"];
     ACTIVE = "sluice_connections_active", "Connections open at the moment.", ["listener"];
@@ -60,6 +60,8 @@ metrics! {
 
     LINES_LOST = "sluice_access_log_lines_lost_total",
         "Access-log lines dropped because standard output was too slow or closed.", [];
+    LOG_LINES_LOST = "sluice_log_lines_lost_total",
+        "Log lines dropped because standard error was too slow or closed.", [];
 
     // Named as Prometheus' own client libraries name them: dashboards know these.
     PROCESS_CPU = "process_cpu_seconds_total", "User and system CPU time spent, in seconds.", [];

@@ -67,3 +67,27 @@ fn help_tells_the_same_defaults_and_the_file_every_name() {
         }
     }
 }
+
+#[test]
+fn settings_are_shown_as_a_file_would_have_them() {
+    let flags = "--admin=none --workers=3 --drain-time=1500ms --log-filter=warn,sluice=debug --log-format=json \
+                 --log-kernel=true --access-log=close,open --access-log-interval=90s --max-connections=7 \
+                 --max-connections-per-listener=5 --max-file-size=1MiB --kernel-relay=false \
+                 --window-start=128KiB --window-max=1MiB --budget=1GiB --connect-timeout=250ms \
+                 --idle-timeout=7d --half-closed-timeout=none --max-connection-age=36h --backlog=16 \
+                 --user-timeout=30s --keepalive-time=none --keepalive-interval=61s --keepalive-probes=2 \
+                 --ambassador-id=a --ambassador-namespace=b --single-namespace=true --label-selector=c=d \
+                 --bind-address=::1 --force-secret-validation=true";
+    let said = super::flags(&flags.split_whitespace().collect::<Vec<_>>()).unwrap();
+    let layer = Layer { source: Source::Flag, says: said };
+    for settings in [Settings::default(), merge(&[layer]).unwrap()] {
+        let shown = settings_file::show(&settings);
+        let mut named: Vec<_> = shown.keys().cloned().collect();
+        let mut known = Overrides::keys();
+        named.sort();
+        known.sort();
+        assert_eq!(named, known);
+        let says = super::file(&serde_json::Value::Object(shown).to_string());
+        assert_eq!(merge(&[Layer { source: Source::Default, says }]).unwrap(), settings);
+    }
+}

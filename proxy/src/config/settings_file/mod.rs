@@ -1,5 +1,6 @@
-//! Reads a file of settings: one YAML mapping from names to values.
+//! Files of settings, one YAML mapping from names to values: read, and settings shown alike.
 
+mod show;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_yaml::Value;
 
 use super::dialect::nearest;
+pub use show::show;
 
 /// Why a settings file says nothing.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,6 @@
 //! and every so often while it lives.
 
 mod line;
-mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -10,10 +9,9 @@ use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 use super::handle::Connections;
+use super::queue::{Guard, Periodic, Queue};
 use super::{CloseReason, ConnSnapshot};
 use crate::config::settings::{self, LogFormat};
-pub use queue::Guard;
-use queue::{Periodic, Queue};
 
 /// Lines that may wait for a slow standard output: some seconds' worth on a busy machine.
 const QUEUE: usize = 16 * 1024;
@@ -63,7 +61,7 @@ impl AccessLog {
                 open.iter().map(|conn| line::render(format, Event::Alive, conn)).collect()
             }),
         });
-        let (queue, guard) = Queue::start(capacity, out, periodic);
+        let (queue, guard) = Queue::start("access-log", capacity, out, periodic, tell_loss);
         (Self { format, when: log.access, queue }, guard)
     }
 
@@ -83,4 +81,8 @@ impl AccessLog {
     pub(super) fn lost(&self) -> u64 {
         self.queue.lost()
     }
+}
+
+fn tell_loss() {
+    tracing::warn!("access-log lines are lost: standard output is too slow, or closed");
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::line::{bytes, millis, render};
-use super::{AccessLog, Event, Guard};
+use super::{AccessLog, Event};
 use crate::config::settings::{self, LogFormat, Settings};
+use crate::telemetry::queue::Guard;
 use crate::telemetry::{CloseReason, ConnSnapshot, LogHandle, Telemetry};
 
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,7 +1,10 @@
 //! Log lines on standard error, with a filter that can be changed while running.
 
+mod writer;
+
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
@@ -11,10 +14,15 @@ use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use super::queue::{Guard, Queue};
 use crate::config::settings::{Log, LogFormat};
+use writer::Lines;
 
 #[cfg(test)]
 mod tests;
+
+/// Lines that may wait for a slow standard error.
+const QUEUE: usize = 16 * 1024;
 
 /// Why logging is not as asked for.
 #[derive(Debug, thiserror::Error)]
@@ -42,22 +50,27 @@ pub enum LogError {
 
 /// Reads and changes the filter of a running log.
 #[derive(Clone)]
-pub struct LogHandle(Handle<EnvFilter, Registry>);
+pub struct LogHandle {
+    filter: Handle<EnvFilter, Registry>,
+    queue: Option<Arc<Queue>>,
+}
 
 /// Starts logging for the whole process, records of the `log` crate (aya-log's) included.
 ///
 /// # Errors
 /// A filter that is none, or a subscriber that is there already.
-pub(super) fn install(log: &Log) -> Result<LogHandle, LogError> {
-    let (subscriber, handle) = subscriber(log, io::stderr)?;
+pub(super) fn install(log: &Log) -> Result<(LogHandle, Guard), LogError> {
+    // A loss cannot be told here, where it happens: the metrics have it.
+    let (queue, guard) = Queue::start("log", QUEUE, io::stderr(), None, || {});
+    let (subscriber, handle) = subscriber(log, Lines::new(Arc::clone(&queue)))?;
     subscriber.try_init().map_err(|_taken| LogError::Taken)?;
-    Ok(handle)
+    Ok((LogHandle { queue: Some(queue), ..handle }, guard))
 }
 
 impl LogHandle {
     /// A handle to nothing.
     pub(super) fn detached() -> Self {
-        Self(reload::Layer::new(EnvFilter::default()).1)
+        Self { filter: reload::Layer::new(EnvFilter::default()).1, queue: None }
     }
 
     /// Puts another filter in force.
@@ -65,7 +78,7 @@ impl LogHandle {
     /// # Errors
     /// A filter that is none; the one before stays.
     pub fn set_filter(&self, filter: &str) -> Result<(), LogError> {
-        self.0.reload(parse(filter)?).map_err(|_gone| LogError::NotRunning)?;
+        self.filter.reload(parse(filter)?).map_err(|_gone| LogError::NotRunning)?;
         // The bridge took this from the first filter; records above it never reach us.
         log::set_max_level(bridged(LevelFilter::current()));
         Ok(())
@@ -74,7 +87,12 @@ impl LogHandle {
     /// The filter in force; empty where nothing is logged through this handle.
     #[must_use]
     pub fn current(&self) -> String {
-        self.0.with_current(ToString::to_string).unwrap_or_default()
+        self.filter.with_current(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Lines that were dropped.
+    pub(super) fn lost(&self) -> u64 {
+        self.queue.as_ref().map_or(0, |queue| queue.lost())
     }
 }
 
@@ -94,7 +112,7 @@ where
         LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
-    Ok((tracing_subscriber::registry().with(filter).with(lines), LogHandle(handle)))
+    Ok((tracing_subscriber::registry().with(filter).with(lines), LogHandle { filter: handle, queue: None }))
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, LogError> {

@@ -1,11 +1,15 @@
 use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tracing::subscriber::with_default;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::writer::Lines;
 use super::{LogError, LogHandle, subscriber};
 use crate::config::settings::{Log, LogFormat, Settings};
+use crate::telemetry::queue::Queue;
 use crate::telemetry::{ConnSnapshot, Telemetry};
 
 #[derive(Clone, Default)]
@@ -69,6 +73,40 @@ fn json_lines_are_objects() {
     with_default(subscriber, || tracing::info!(listeners = 2, "serving"));
     let line: serde_json::Value = serde_json::from_str(&buffer.take()).unwrap();
     assert_eq!((&line["message"], &line["listeners"]), (&"serving".into(), &2.into()));
+}
+
+/// Writes nothing until it is woken.
+struct Asleep(Receiver<()>, Buffer);
+
+impl Write for Asleep {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _woken = self.0.recv_timeout(Duration::from_secs(20));
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_that_sleeps_holds_up_nobody_who_logs() {
+    let (wake, woken) = channel();
+    let buffer = Buffer::default();
+    let (queue, guard) = Queue::start("log", 4, Asleep(woken, buffer.clone()), None, || {});
+    let lines = Lines::new(Arc::clone(&queue));
+    let (subscriber, _handle) = subscriber(&log("info", LogFormat::Json), lines).unwrap();
+    with_default(subscriber, || (0..100).for_each(|n| tracing::info!(n, "noise")));
+    // Four wait, and no more than four are with the writer.
+    let lost = queue.lost();
+    assert!((92..=96).contains(&lost), "lost {lost}");
+    drop(wake);
+    drop(guard);
+    let written = buffer.take();
+    for line in written.lines() {
+        assert_eq!(serde_json::from_str::<serde_json::Value>(line).unwrap()["message"], "noise");
+    }
+    assert_eq!(written.lines().count() as u64, 100 - lost);
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub(super) struct Metrics {
     kernel_events_lost: IntCounter,
     integrity_failures: IntCounter,
     lines_lost: IntCounter,
+    log_lines_lost: IntCounter,
     process: Process,
 }
 
@@ -65,7 +66,8 @@ impl Metrics {
     pub(super) fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         let r = &registry;
-        gauges(r, &names::BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let features = if cfg!(feature = "ebpf") { "ebpf" } else { "none" };
+        gauges(r, &names::BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION"), features]).set(1);
         Ok(Self {
             accepted: counters(r, &names::ACCEPTED)?,
             active: gauges(r, &names::ACTIVE)?,
@@ -87,6 +89,7 @@ impl Metrics {
             kernel_events_lost: register(r, IntCounter::with_opts(opts(&names::KERNEL_EVENTS_LOST)))?,
             integrity_failures: register(r, IntCounter::with_opts(opts(&names::KERNEL_INTEGRITY_FAILURES)))?,
             lines_lost: register(r, IntCounter::with_opts(opts(&names::LINES_LOST)))?,
+            log_lines_lost: register(r, IntCounter::with_opts(opts(&names::LOG_LINES_LOST)))?,
             process: Process::new(r)?,
             scraping: Mutex::default(),
             ledger: Mutex::default(),

@@ -19,6 +19,8 @@ pub(in super::super) struct Sources<'a> {
     pub(in super::super) kernel: Option<&'a dyn KernelStats>,
     /// Access-log lines dropped so far.
     pub(in super::super) lines_lost: u64,
+    /// Log lines dropped so far.
+    pub(in super::super) log_lines_lost: u64,
 }
 
 impl Metrics {
@@ -40,6 +42,7 @@ impl Metrics {
             raise(&self.kernel_events_lost, kernel.events_lost());
         }
         raise(&self.lines_lost, sources.lines_lost);
+        raise(&self.log_lines_lost, sources.log_lines_lost);
         self.process.refresh();
         let text = TextEncoder::new().encode_to_string(&self.registry.gather())?;
         // Afterwards, so that the last word about a mapping is told once.

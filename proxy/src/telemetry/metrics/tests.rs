@@ -96,8 +96,11 @@ fn a_scripted_day_gives_exactly_these_samples() {
     }
     telemetry.closed(&one, CloseReason::Integrity);
 
+    let (version, features) =
+        (env!("CARGO_PKG_VERSION"), if cfg!(feature = "ebpf") { "ebpf" } else { "none" });
+    let build = format!("sluice_build_info{{features=\"{features}\",version=\"{version}\"}}");
     for (series, value) in [
-        (concat!("sluice_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1.0),
+        (build.as_str(), 1.0),
         (r#"sluice_accepted_total{listener="127.0.0.1:80"}"#, 2.0),
         (r#"sluice_accept_errors_total{listener="127.0.0.1:80",reason="no_descriptors"}"#, 1.0),
         (r#"sluice_refused_total{limit="total"}"#, 1.0),
@@ -124,6 +127,7 @@ fn a_scripted_day_gives_exactly_these_samples() {
         ("sluice_mappings", 2.0),
         ("sluice_kernel_integrity_failures_total", 1.0),
         ("sluice_access_log_lines_lost_total", 0.0),
+        ("sluice_log_lines_lost_total", 0.0),
     ] {
         assert_eq!(sample(&telemetry, series), Some(value), "{series}\n{}", telemetry.metrics());
     }

@@ -1,4 +1,4 @@
-//! Lines on their way to a writer of their own thread: bounded, and dropped rather than waited for.
+//! Lines on their way to a writer on a thread of its own: bounded, and dropped rather than waited for.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,6 +18,8 @@ pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
     lost: AtomicU64,
+    /// Called when the first line is lost.
+    told: fn(),
 }
 
 #[derive(Debug, Default)]
@@ -38,30 +40,33 @@ pub(super) struct Periodic {
 
 /// Writes what is left when dropped, for at most two seconds.
 #[derive(Debug)]
-#[must_use = "dropping it ends the access log"]
-pub struct Guard(Arc<Queue>);
+#[must_use = "dropping it ends the log"]
+pub(super) struct Guard(Arc<Queue>);
 
 impl Queue {
-    /// Starts the writer.
+    /// Starts the writer, on a thread of that name. `told` is called when the first line is lost.
     pub(super) fn start(
+        name: &'static str,
         capacity: usize,
         out: impl Write + Send + 'static,
         periodic: Option<Periodic>,
+        told: fn(),
     ) -> (Arc<Self>, Guard) {
         let queue = Arc::new(Self {
             capacity,
             state: Mutex::default(),
             changed: Condvar::new(),
             lost: AtomicU64::new(0),
+            told,
         });
         let writer = Arc::clone(&queue);
-        let spawned = thread::Builder::new().name("access-log".into()).spawn(move || {
+        let spawned = thread::Builder::new().name(name.into()).spawn(move || {
             writer.write(out, periodic.as_ref());
             writer.lock().ended = true;
             writer.changed.notify_all();
         });
         if let Err(error) = spawned {
-            tracing::error!(%error, "no thread for the access log: it stays empty");
+            tracing::error!(%error, "no thread for the {name}: it stays empty");
             *queue.lock() = State { waiting: VecDeque::new(), ending: true, ended: true };
         }
         (Arc::clone(&queue), Guard(queue))
@@ -130,7 +135,7 @@ impl Queue {
 
     fn lose(&self, lines: u64) {
         if self.lost.fetch_add(lines, Relaxed) == 0 && lines > 0 {
-            tracing::warn!("access-log lines are lost: standard output is too slow, or closed");
+            (self.told)();
         }
     }
 
@@ -144,7 +149,7 @@ impl Drop for Guard {
         let mut state = self.0.lock();
         state.ending = true;
         self.0.changed.notify_all();
-        // A reader of standard output that has stopped reading does not keep us from ending.
+        // A reader that has stopped reading does not keep us from ending.
         let _ = self.0.changed.wait_timeout_while(state, FLUSH, |state| !state.ended);
     }
 }

@@ -1,0 +1,119 @@
+//! Settings in force, as a settings file would have them.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::model::Timeouts;
+use crate::config::settings::{AccessLog, Ambassador, Kernel, Limits, Log, LogFormat, Settings, Sockets};
+
+/// Every key of a settings file with the value in force, written as the file takes it.
+#[must_use]
+pub fn show(settings: &Settings) -> Map<String, Value> {
+    // Taken apart field by field, here and below, so that no setting to come is left out.
+    let Settings { paths: _, ambassador, timeouts, limits, sockets, kernel, drain, admin, workers, log } =
+        settings;
+    let process = json!({
+        "admin": admin.map_or_else(none, |address| address.to_string()),
+        "workers": workers,
+        "drain-time": span(*drain),
+    });
+    [
+        process,
+        of_log(log),
+        of_limits(limits),
+        of_kernel(kernel),
+        of_timeouts(timeouts),
+        of_sockets(sockets),
+        of_ambassador(ambassador),
+    ]
+    .into_iter()
+    .filter_map(|part| match part {
+        Value::Object(part) => Some(part),
+        _ => None,
+    })
+    .flatten()
+    .collect()
+}
+
+fn of_log(Log { filter, format, access: AccessLog { close, open, every }, kernel }: &Log) -> Value {
+    let format = match format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+    };
+    let when = match (close, open) {
+        (true, true) => "close,open",
+        (true, false) => "close",
+        (false, true) => "open",
+        (false, false) => "none",
+    };
+    json!({
+        "log-filter": filter,
+        "log-format": format,
+        "log-kernel": kernel,
+        "access-log": when,
+        "access-log-interval": span_or_none(*every),
+    })
+}
+
+fn of_limits(Limits { connections, connections_per_listener, file_bytes }: &Limits) -> Value {
+    json!({
+        "max-connections": connections,
+        "max-connections-per-listener": connections_per_listener,
+        "max-file-size": file_bytes,
+    })
+}
+
+fn of_kernel(Kernel { enabled, window_start, window_max, budget }: &Kernel) -> Value {
+    json!({
+        "kernel-relay": enabled,
+        "window-start": window_start,
+        "window-max": window_max,
+        "budget": budget,
+    })
+}
+
+fn of_timeouts(Timeouts { connect, idle, half_closed, max_age }: &Timeouts) -> Value {
+    json!({
+        "connect-timeout": span(*connect),
+        "idle-timeout": span_or_none(*idle),
+        "half-closed-timeout": span_or_none(*half_closed),
+        "max-connection-age": span_or_none(*max_age),
+    })
+}
+
+fn of_sockets(sockets: &Sockets) -> Value {
+    let Sockets { backlog, user_timeout, keepalive_time, keepalive_interval, keepalive_probes } = sockets;
+    json!({
+        "backlog": backlog,
+        "user-timeout": span_or_none(Some(*user_timeout).filter(|t| !t.is_zero())),
+        "keepalive-time": span_or_none(*keepalive_time),
+        "keepalive-interval": span(*keepalive_interval),
+        "keepalive-probes": keepalive_probes,
+    })
+}
+
+fn of_ambassador(ambassador: &Ambassador) -> Value {
+    let Ambassador { id, namespace, single_namespace, label_selector, bind_address, force_secret_validation } =
+        ambassador;
+    json!({
+        "ambassador-id": id,
+        "ambassador-namespace": namespace,
+        "single-namespace": single_namespace,
+        "label-selector": label_selector,
+        "bind-address": bind_address,
+        "force-secret-validation": force_secret_validation,
+    })
+}
+
+fn span(span: Duration) -> String {
+    humantime::format_duration(span).to_string()
+}
+
+fn span_or_none(maybe: Option<Duration>) -> String {
+    maybe.map_or_else(none, span)
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
