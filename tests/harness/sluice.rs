@@ -66,8 +66,9 @@ impl Builder {
     /// # Panics
     /// When it cannot be started.
     pub(crate) fn spawn(self) -> Sluice {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
-            .arg("run")
+        // Whatever ends the test ends sluice too; setpriv becomes it.
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
             .args(["--log-format", "json", "--admin", "none"])
             .args(&self.flags)

@@ -71,6 +71,8 @@ fn what_came_before_a_reset_arrives(relay: Relay) {
 fn a_server_that_closes_with_unread_data(relay: Relay) {
     Backend::serve(BACK, |mut stream| {
         stream.read_exact(&mut [0; 1]).unwrap();
+        // Something is unread now, and stays so.
+        stream.peek(&mut [0; 1]).unwrap();
     });
     let mut sluice = relay.start();
     let mut stream = connect(FRONT);

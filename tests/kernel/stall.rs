@@ -27,6 +27,12 @@ fn handed_over() -> Receiver<TcpStream> {
     receiver
 }
 
+/// Connections and their other ends, in the same order: made one after the other, since those made
+/// at once may arrive in any.
+fn connections(n: usize, accepted: &Receiver<TcpStream>) -> (Vec<TcpStream>, Vec<TcpStream>) {
+    (0..n).map(|_| (connect(FRONT), accepted.recv().unwrap())).unzip()
+}
+
 /// Writes as much as goes in, until nothing has for half a second.
 fn push_until_stuck(stream: &TcpStream) -> u64 {
     let block = vec![0x5A; 64 << 10];
@@ -57,8 +63,7 @@ fn a_hundred_readers_stop(relay: Relay) {
     let accepted = handed_over();
     let sluice = relay.start();
     let before = available_memory();
-    let clients: Vec<_> = (0..READERS).map(|_| connect(FRONT)).collect();
-    let servers: Vec<_> = (0..READERS).map(|_| accepted.recv().unwrap()).collect();
+    let (clients, servers) = connections(READERS, &accepted);
     let pushed: Vec<u64> = thread::scope(|scope| {
         let workers: Vec<_> = clients
             .chunks(25)
@@ -106,8 +111,7 @@ fn tiny_segments_into_a_slow_reader(relay: Relay) {
     let accepted = handed_over();
     let _sluice = relay.start();
     let before = available_memory();
-    let clients: Vec<_> = (0..16).map(|_| connect(FRONT)).collect();
-    let servers: Vec<_> = (0..16).map(|_| accepted.recv().unwrap()).collect();
+    let (clients, servers) = connections(16, &accepted);
     thread::scope(|scope| {
         let workers: Vec<_> = clients
             .iter()

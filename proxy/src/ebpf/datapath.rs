@@ -18,7 +18,7 @@ use super::budget::Budget;
 use super::log::Logger;
 use super::mapped::Mapped;
 use super::mappings::Mappings;
-use super::pair::{Events, Mailbox};
+use super::pair::{Events, Interest, Mailbox};
 use super::reactor::{RING_TOKEN, Reactor};
 use super::sockets::Sockets;
 
@@ -169,10 +169,9 @@ impl Datapath {
         lock(&self.slots).insert(index);
     }
 
-    /// Told of FIN and errors only: with `IN` registered, every redirected segment would wake us.
     pub(super) fn watch(&self, token: u64, socket: BorrowedFd<'_>) -> io::Result<()> {
-        let flags = epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
-        Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), flags)?)
+        let data = epoll::EventData::new_u64(token);
+        Ok(epoll::add(&self.epoll, socket, data, Interest::default().flags())?)
     }
 
     pub(super) fn unwatch(&self, socket: BorrowedFd<'_>) {
@@ -180,17 +179,8 @@ impl Datapath {
         let _ = epoll::delete(&self.epoll, socket);
     }
 
-    pub(super) fn rearm(
-        &self,
-        token: u64,
-        socket: BorrowedFd<'_>,
-        readable: bool,
-        writable: bool,
-    ) -> io::Result<()> {
-        let mut flags = epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
-        flags.set(epoll::EventFlags::IN, readable);
-        flags.set(epoll::EventFlags::OUT, writable);
-        Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(token), flags)?)
+    pub(super) fn rearm(&self, token: u64, socket: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(token), interest.flags())?)
     }
 }
 

@@ -13,6 +13,6 @@ pub use budget::{Budget, default_limit};
 pub use datapath::{Datapath, LoadError};
 pub use log::forward as forward_log;
 pub use mappings::{MappingSlot, Mappings};
-pub use pair::{Event, Events, LaneView, Pair, PairEnd};
+pub use pair::{Event, Events, Interest, LaneView, Pair, PairEnd};
 pub use reactor::Reactor;
 pub use sockets::InsertError;

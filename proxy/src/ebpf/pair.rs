@@ -55,6 +55,34 @@ pub enum Event {
     Called = 16,
 }
 
+/// What is asked for of one end. A fresh pair's ends ask for FIN only: with `readable`, every
+/// redirected segment would wake us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interest {
+    /// [`Event::Readable`].
+    pub readable: bool,
+    /// [`Event::Writable`].
+    pub writable: bool,
+    /// [`Event::PeerClosed`].
+    pub closing: bool,
+}
+
+impl Default for Interest {
+    fn default() -> Self {
+        Self { readable: false, writable: false, closing: true }
+    }
+}
+
+impl Interest {
+    pub(super) fn flags(self) -> epoll::EventFlags {
+        let mut flags = epoll::EventFlags::ET;
+        flags.set(epoll::EventFlags::IN, self.readable);
+        flags.set(epoll::EventFlags::OUT, self.writable);
+        flags.set(epoll::EventFlags::RDHUP, self.closing);
+        flags
+    }
+}
+
 /// A set of [`Event`]s, and whether somebody asked for another look at everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Events(u32);
@@ -252,13 +280,13 @@ impl Pair {
         sockets[end.index()].as_fd()
     }
 
-    /// Asks for `Readable` and `Writable` of an end besides what is always told; the answer to
-    /// a state that holds already comes at once.
+    /// Asks for what is wanted of an end besides errors; the answer to a state that holds already
+    /// comes at once.
     ///
     /// # Errors
     /// epoll_ctl(2)'s.
-    pub fn arm(&self, end: PairEnd, readable: bool, writable: bool) -> io::Result<()> {
-        self.datapath.rearm(self.token(end), self.socket(end), readable, writable)
+    pub fn arm(&self, end: PairEnd, interest: Interest) -> io::Result<()> {
+        self.datapath.rearm(self.token(end), self.socket(end), interest)
     }
 
     /// Waits until something may have happened.

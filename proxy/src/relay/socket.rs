@@ -147,8 +147,29 @@ pub fn accepted_exactly(socket: BorrowedFd<'_>) -> io::Result<Accepted> {
 /// # Errors
 /// recv(2)'s, `WouldBlock` when nothing is there.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    receive_with(socket, buffer, RecvFlags::empty())
+}
+
+/// Like [`receive`], and leaves it there.
+///
+/// # Errors
+/// recv(2)'s, `WouldBlock` when nothing is there.
+pub fn peek(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    receive_with(socket, buffer, RecvFlags::PEEK)
+}
+
+/// Takes bytes out that were peeked at, at most as many as `scratch` is long; how many.
+///
+/// # Errors
+/// recv(2)'s.
+pub fn discard(socket: BorrowedFd<'_>, scratch: &mut [u8]) -> io::Result<usize> {
+    let (_, n) = rustix::net::recv(socket, scratch, RecvFlags::DONTWAIT)?;
+    Ok(n)
+}
+
+fn receive_with(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>, flags: RecvFlags) -> io::Result<usize> {
     loop {
-        match rustix::net::recv(socket, rustix::buffer::spare_capacity(buffer), RecvFlags::DONTWAIT) {
+        match rustix::net::recv(socket, rustix::buffer::spare_capacity(buffer), flags | RecvFlags::DONTWAIT) {
             Ok((_, n)) => return Ok(n),
             Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(e.into()),

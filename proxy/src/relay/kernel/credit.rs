@@ -12,7 +12,7 @@ use crate::ebpf::{Datapath, LaneView};
 const INITIAL: u64 = 64 << 10;
 
 /// A lane that uses up its credit faster than this is busy.
-const BUSY: Duration = Duration::from_millis(250);
+const BUSY: Duration = Duration::from_secs(1);
 
 /// The window of one lane: what is granted beyond what the destination has surely taken.
 ///

@@ -8,8 +8,11 @@ use super::super::{Failure, Fault};
 use super::credit::{Credit, Grant};
 use crate::ebpf::{Event, Events, LaneView, Pair, PairEnd};
 
-/// Bytes carried at a time when the verdict passes them.
+/// Bytes carried at a time where the agent carries all.
 const CHUNK: usize = 64 << 10;
+
+/// Most bytes carried at a time when the verdict passes them.
+const MOST: usize = 4 << 20;
 
 /// The first and the longest wait between two looks at something the kernel does not announce.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
@@ -46,7 +49,7 @@ pub(super) struct Lane {
     written: u64,
     /// `redirected` when the drain barrier was last seen to hold.
     barrier_at: Option<u64>,
-    /// Read from the source, not yet taken by the destination.
+    /// Read from the source by an agent that carries all, and how much the destination has taken.
     carry: Vec<u8>,
     carried: usize,
     peer_closed: bool,
@@ -84,6 +87,11 @@ impl Lane {
         self.finished
     }
 
+    /// Whether the source's FIN was announced.
+    pub(super) fn peer_closed(&self) -> bool {
+        self.peer_closed
+    }
+
     /// Bytes the agent wrote to the destination.
     pub(super) fn written(&self) -> u64 {
         self.written
@@ -101,8 +109,8 @@ impl Lane {
         self.peer_closed |=
             events.has(self.source, Event::PeerClosed) || events.has(self.source, Event::Failed);
         self.notice_failure(pair, events)?;
-        let mut wants = self.carry_passed(pair)?;
-        if self.eof && self.carry.is_empty() {
+        let mut wants = self.carry(pair)?;
+        if self.eof {
             wants = self.finish(pair)?;
         } else if self.carrier == Carrier::Kernel && wants == Wants::default() {
             wants = self.grant(pair)?;
@@ -139,96 +147,120 @@ impl Lane {
         wants
     }
 
-    /// Reads what the verdict passed (or, without one, what there is) and writes it on.
+    /// Carries on what can be carried now.
+    fn carry(&mut self, pair: &Pair) -> Result<Wants, Fault> {
+        if self.eof {
+            return Ok(Wants::default());
+        }
+        match self.carrier {
+            Carrier::Kernel => self.carry_passed(pair),
+            Carrier::Agent => self.carry_all(pair),
+        }
+    }
+
+    /// Writes what the verdict passed to the destination, then tells the verdict, and only then
+    /// takes it out of the source.
+    ///
+    /// In this order because taking it out opens the source's window, and what a fast sender puts
+    /// into it within the same system call must find the kernel path open: else each byte that is
+    /// carried makes room for another that has to be, and the lane never comes back. It also
+    /// means that no byte is ever held here.
     fn carry_passed(&mut self, pair: &Pair) -> Result<Wants, Fault> {
         loop {
-            if !self.carry.is_empty()
-                && let Some(wants) = self.flush(pair)?
-            {
-                return Ok(wants);
-            }
-            if self.eof || !self.may_read(pair) {
+            let held = self.held(pair);
+            if held == 0 && !self.peer_closed {
                 return Ok(Wants::default());
             }
-            if self.carrier == Carrier::Kernel
-                && let Some(wants) = self.wait_for_room(pair)?
-            {
+            if let Some(wants) = self.wait_for_room(pair, held)? {
                 return Ok(wants);
             }
-            if let Some(wants) = self.read(pair)? {
+            let mut bytes = Vec::with_capacity(usize::try_from(held).unwrap_or(MOST).clamp(1, MOST));
+            match socket::peek(pair.socket(self.source), &mut bytes) {
+                // Counters are compared after the call returned: what it had not seen is still to come.
+                Ok(0) if self.held(pair) > 0 => return Ok(look_again()),
+                Ok(0) => {
+                    self.eof = true;
+                    return Ok(Wants::default());
+                }
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(self.not_yet(pair)),
+                Err(e) => return Err(self.fault(self.source, &e)),
+            }
+            if !self.barrier_holds(pair)? {
+                return Ok(look_again());
+            }
+            if let Some(wants) = self.forward(pair, &mut bytes)? {
                 return Ok(wants);
             }
         }
     }
 
-    fn may_read(&self, pair: &Pair) -> bool {
+    /// The second half of [`Lane::carry_passed`], for bytes that were peeked at.
+    fn forward(&mut self, pair: &Pair, bytes: &mut [u8]) -> Result<Option<Wants>, Fault> {
+        let taken = match socket::send(pair.socket(self.source.other()), bytes) {
+            Ok(n) => n,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Some(when_writable())),
+            Err(e) => return Err(self.fault(self.source.other(), &e)),
+        };
+        self.written += taken as u64;
+        if taken as u64 == self.held(pair) {
+            // About to reopen: with credit, or the next segment would be passed again.
+            self.grant(pair)?;
+        }
         let lane = self.view(pair);
-        self.carrier == Carrier::Agent || self.peer_closed || lane.passed() != lane.done()
-    }
-
-    /// One read from the source; `Some` when there is nothing more for now.
-    fn read(&mut self, pair: &Pair) -> Result<Option<Wants>, Fault> {
-        self.carried = 0;
-        self.carry.reserve_exact(CHUNK);
-        match socket::receive(pair.socket(self.source), &mut self.carry) {
-            // Counters are compared after the read returned: what it had not seen is still to come.
-            Ok(0) if self.carrier == Carrier::Kernel && self.behind(pair) => Ok(Some(look_again())),
-            Ok(0) => {
-                self.eof = true;
-                self.carry = Vec::new();
-                Ok(Some(Wants::default()))
-            }
-            Ok(_) => Ok(None),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                self.carry = Vec::new();
-                Ok(self.nothing_to_read(pair))
-            }
-            Err(e) => Err(self.fault(self.source, &e)),
+        lane.set_done(lane.done() + taken as u64);
+        let mut left = taken;
+        while left > 0 {
+            left -= socket::discard(pair.socket(self.source), &mut bytes[..left])
+                .map_err(|e| self.fault(self.source, &e))?;
         }
-    }
-
-    /// Whether the verdict passed bytes that the source has not yet let us read.
-    fn behind(&self, pair: &Pair) -> bool {
-        self.view(pair).passed() != self.view(pair).done()
-    }
-
-    fn nothing_to_read(&self, pair: &Pair) -> Option<Wants> {
-        match self.carrier {
-            Carrier::Agent => Some(Wants { readable: true, ..Wants::default() }),
-            // Announced by the verdict, not yet in the socket's queue.
-            Carrier::Kernel if self.behind(pair) => {
-                Some(Wants { readable: true, after: Some(LOOK_AGAIN.0), writable: false })
-            }
-            // FIN is announced before the verdict has run on the segment that carries it.
-            Carrier::Kernel if self.peer_closed => Some(look_again()),
-            Carrier::Kernel => Some(Wants::default()),
-        }
-    }
-
-    /// Writes what was read; `Some` when the destination takes no more for now.
-    fn flush(&mut self, pair: &Pair) -> Result<Option<Wants>, Fault> {
-        let destination = self.source.other();
-        if self.carrier == Carrier::Kernel && !self.barrier_holds(pair)? {
-            return Ok(Some(look_again()));
-        }
-        while self.carried < self.carry.len() {
-            match socket::send(pair.socket(destination), &self.carry[self.carried..]) {
-                Ok(n) => {
-                    self.carried += n;
-                    self.written += n as u64;
-                    if self.carrier == Carrier::Kernel {
-                        let lane = self.view(pair);
-                        lane.set_done(lane.done() + n as u64);
-                    }
-                }
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    return Ok(Some(Wants { writable: true, ..Wants::default() }));
-                }
-                Err(e) => return Err(self.fault(destination, &e)),
-            }
-        }
-        self.carry.clear();
         Ok(None)
+    }
+
+    /// Nothing could be read: it is announced by the verdict and not yet in the socket's queue, or
+    /// a FIN was announced before the verdict has run on the segment that carries it.
+    fn not_yet(&self, pair: &Pair) -> Wants {
+        let behind = self.held(pair) > 0;
+        let after = (behind || self.peer_closed).then_some(LOOK_AGAIN.0);
+        Wants { readable: behind, after, writable: false }
+    }
+
+    /// Bytes that the verdict passed and the destination has not taken.
+    fn held(&self, pair: &Pair) -> u64 {
+        let lane = self.view(pair);
+        lane.passed() - lane.done()
+    }
+
+    /// Reads and writes everything: the kernel did not take this source.
+    fn carry_all(&mut self, pair: &Pair) -> Result<Wants, Fault> {
+        loop {
+            while self.carried < self.carry.len() {
+                match socket::send(pair.socket(self.source.other()), &self.carry[self.carried..]) {
+                    Ok(n) => {
+                        self.carried += n;
+                        self.written += n as u64;
+                    }
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(when_writable()),
+                    Err(e) => return Err(self.fault(self.source.other(), &e)),
+                }
+            }
+            self.carry.clear();
+            self.carried = 0;
+            self.carry.reserve_exact(CHUNK);
+            match socket::receive(pair.socket(self.source), &mut self.carry) {
+                Ok(0) => {
+                    self.eof = true;
+                    self.carry = Vec::new();
+                    return Ok(Wants::default());
+                }
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.carry = Vec::new();
+                    return Ok(Wants { readable: true, ..Wants::default() });
+                }
+                Err(e) => return Err(self.fault(self.source, &e)),
+            }
+        }
     }
 
     /// The drain barrier: the destination has accepted every byte that went before.
@@ -257,9 +289,7 @@ impl Lane {
 
     /// Before passed bytes go to the destination it must have room for them and a window on top:
     /// else a sender faster than the receiver never comes back to the kernel path.
-    fn wait_for_room(&mut self, pair: &Pair) -> Result<Option<Wants>, Fault> {
-        let lane = self.view(pair);
-        let held = lane.passed() - lane.done();
+    fn wait_for_room(&mut self, pair: &Pair, held: u64) -> Result<Option<Wants>, Fault> {
         if held == 0 {
             return Ok(None);
         }
@@ -272,11 +302,7 @@ impl Lane {
         }
         self.throttle(pair);
         // Below a quarter the socket is surely not writable for poll(2), so this cannot spin.
-        Ok(Some(if room < memory.limit / 4 {
-            Wants { writable: true, ..Wants::default() }
-        } else {
-            look_again()
-        }))
+        Ok(Some(if room < memory.limit / 4 { when_writable() } else { look_again() }))
     }
 
     /// Lets the source take in no more than little while the destination is full.
@@ -310,7 +336,7 @@ impl Lane {
             Grant::Enough => Wants::default(),
             Grant::WhenWritable => {
                 self.throttle(pair);
-                Wants { writable: true, ..Wants::default() }
+                when_writable()
             }
             Grant::Soon => look_again(),
         })
@@ -338,6 +364,7 @@ impl Lane {
         let settled = self.carrier == Carrier::Agent || self.barrier_holds(pair).unwrap_or(true);
         settled
             && self.carry.is_empty()
+            && (self.carrier == Carrier::Agent || self.held(pair) == 0)
             && socket::unacked(pair.socket(self.source.other())).unwrap_or(0) == 0
     }
 
@@ -356,4 +383,9 @@ impl Lane {
 /// Another look when the backoff says so.
 fn look_again() -> Wants {
     Wants { after: Some(LOOK_AGAIN.0), ..Wants::default() }
+}
+
+/// As soon as the destination has room.
+fn when_writable() -> Wants {
+    Wants { writable: true, ..Wants::default() }
 }

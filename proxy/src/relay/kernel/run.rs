@@ -8,7 +8,7 @@ use super::super::{Fault, Terms, socket};
 use super::lane::{Lane, Wants};
 use super::offload::Offloaded;
 use super::progress::KernelProgress;
-use crate::ebpf::{Events, Pair, PairEnd};
+use crate::ebpf::{Event, Events, Interest, Pair, PairEnd};
 use crate::telemetry::CloseReason;
 
 const ENDS: [PairEnd; 2] = [PairEnd::Downstream, PairEnd::Upstream];
@@ -37,8 +37,8 @@ pub(super) async fn run(offloaded: Offloaded, terms: Terms, progress: Arc<Kernel
 struct Agent {
     pair: Arc<Pair>,
     lanes: [Lane; 2],
-    /// Whether `Readable` and `Writable` are asked for, per end.
-    armed: [(bool, bool); 2],
+    /// What is asked for, per end.
+    armed: [Interest; 2],
     progress: Arc<KernelProgress>,
 }
 
@@ -86,11 +86,17 @@ impl Agent {
 
     fn arm(&mut self, wants: [Wants; 2], events: Events) -> Result<(), Fault> {
         for end in ENDS {
-            let wanted = (wants[end.index()].readable, wants[end.other().index()].writable);
+            let wanted = Interest {
+                readable: wants[end.index()].readable,
+                writable: wants[end.other().index()].writable,
+                // A FIN once seen stays, and would be told again at each asking.
+                closing: !self.lanes[end.index()].peer_closed(),
+            };
             // Edge-triggered: having been told once, we are told again only after asking again.
-            let told = wanted != (false, false) && events != Events::default();
+            let told = (wanted.readable && events.has(end, Event::Readable))
+                || (wanted.writable && events.has(end, Event::Writable));
             if wanted != self.armed[end.index()] || told {
-                self.pair.arm(end, wanted.0, wanted.1).map_err(|error| {
+                self.pair.arm(end, wanted).map_err(|error| {
                     tracing::error!(%error, "epoll refused a relayed socket");
                     Fault::Integrity
                 })?;
