@@ -35,8 +35,9 @@ fn ten_thousand_messages_wake_nobody() {
     }
     let switches = Usage::of(sluice.pid()).switches - before.switches;
     println!("10,000 messages: {switches} context switches");
-    // Each message charges 1,088 bytes of credit each way: a call per three quarters of 4 MiB.
-    assert!(switches <= 10, "{switches} context switches for 10,000 messages");
+    // A call per five eighths of a 4 MiB window, of which each message uses 1,088 bytes, and a few
+    // threads of the runtime that look up at each: not one per message, as with EPOLLIN.
+    assert!(switches <= 40, "{switches} context switches for 10,000 messages");
 }
 
 fn idle_connections_cost_nothing(relay: Relay) {

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use super::super::socket;
-use crate::ebpf::{Datapath, LaneView};
+use crate::ebpf::{Datapath, LaneView, PairEnd};
 
 /// Credit before the agent has looked at a lane even once. Short exchanges never need more, and
 /// even a destination whose send buffer has not grown yet can hold it.
@@ -20,6 +20,7 @@ const BUSY: Duration = Duration::from_secs(1);
 /// two sockets always drains at once into memory that the kernel accounts for.
 #[derive(Debug)]
 pub(super) struct Credit {
+    source: PairEnd,
     window: u64,
     start: u64,
     max: u64,
@@ -56,8 +57,9 @@ pub(super) enum Grant {
 
 impl Credit {
     /// Credit for one lane, `None` when the budget has no start window left.
-    pub(super) fn new(datapath: &Datapath, start: u64, max: u64) -> Option<Self> {
+    pub(super) fn new(datapath: &Datapath, source: PairEnd, start: u64, max: u64) -> Option<Self> {
         datapath.budget().take(start).then(|| Self {
+            source,
             window: start,
             start,
             max,
@@ -114,8 +116,17 @@ impl Credit {
             return Ok(if full { Grant::WhenWritable } else { Grant::Soon });
         }
         self.granted = credit;
-        lane.set_limit(charged + credit, charged + credit - credit / 4);
+        lane.set_limit(charged + credit, charged + credit - self.ahead(credit));
         Ok(if free > memory.limit / 3 * 2 { Grant::Plenty } else { Grant::Enough })
+    }
+
+    /// How long before its end credit calls the agent. Earlier on the lane from the client: in an
+    /// exchange both lanes use theirs up alike, and one call then serves both.
+    fn ahead(&self, credit: u64) -> u64 {
+        match self.source {
+            PairEnd::Downstream => credit / 8 * 3,
+            PairEnd::Upstream => credit / 4,
+        }
     }
 
     /// Learns what credit the destination has surely taken; whether that is all of it.
@@ -142,14 +153,14 @@ impl Credit {
     /// What the source may hold for the agent while the destination is full: little beside a
     /// window, so that most bytes find the kernel path open again.
     pub(super) fn holding(&self) -> u64 {
-        (self.window / 4).max(128 << 10)
+        (self.window / 8).max(64 << 10)
     }
 
     /// Gives back what the lane grew by, credit already granted included.
     pub(super) fn shrink(&mut self, datapath: &Datapath, lane: LaneView<'_>) {
         if self.window > self.start {
             let limit = lane.limit().min(lane.charged() + self.start);
-            lane.set_limit(limit, limit - self.start / 4);
+            lane.set_limit(limit, limit - self.ahead(self.start));
             datapath.budget().give_back(self.window - self.start);
             self.window = self.start;
         }

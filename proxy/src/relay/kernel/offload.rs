@@ -78,8 +78,9 @@ pub(super) fn offload(
 }
 
 fn credits(datapath: &Datapath, window: Window) -> Option<[Credit; 2]> {
-    let mut first = Credit::new(datapath, window.start, window.max);
-    let second = first.as_ref().and_then(|_| Credit::new(datapath, window.start, window.max));
+    let credit = |source| Credit::new(datapath, source, window.start, window.max);
+    let mut first = credit(PairEnd::Downstream);
+    let second = first.as_ref().and_then(|_| credit(PairEnd::Upstream));
     match (first.take(), second) {
         (Some(first), Some(second)) => Some([first, second]),
         (Some(mut first), None) => {
