@@ -93,7 +93,7 @@ impl App {
             return Err(StartError::NothingToServe(paths.join(", ")));
         }
         let relays = Relays::new(start_kernel_relay(&settings, limit).await);
-        let routes = Routes::compile(&loaded.config, None, |_| relays.mapping());
+        let routes = Routes::compile(&loaded.config, None, |m| relays.mapping(&m.stats_name));
         let ctx = Arc::new(Ctx {
             tracker,
             dialer: Dialer::new(settings.sockets),
@@ -141,7 +141,8 @@ impl App {
     fn reload(&mut self, why: &str) {
         let loaded = load(&mut self.loader);
         let before = self.ctx.routes();
-        let after = Routes::compile(&loaded.config, Some(&before), |_| self.ctx.relays.mapping());
+        let after =
+            Routes::compile(&loaded.config, Some(&before), |m| self.ctx.relays.mapping(&m.stats_name));
         let addresses: Vec<_> = after.listeners().collect();
         self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
         *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);

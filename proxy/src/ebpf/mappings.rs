@@ -1,6 +1,6 @@
 //! What the program knows of each mapping, and what it counted for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +18,9 @@ pub struct Mappings(Mutex<State>);
 struct State {
     config: Array<MapData, MappingConfig>,
     counters: PerCpuArray<MapData, MappingCounters>,
-    used: BTreeSet<u32>,
+    used: BTreeMap<u32, Arc<str>>,
+    /// What mappings counted that are gone, by label.
+    gone: HashMap<Arc<str>, MappingCounters>,
     flags: u64,
 }
 
@@ -33,7 +35,7 @@ impl Mappings {
         config: Array<MapData, MappingConfig>,
         counters: PerCpuArray<MapData, MappingCounters>,
     ) -> Self {
-        Self(Mutex::new(State { config, counters, used: BTreeSet::new(), flags: 0 }))
+        Self(Mutex::new(State { config, counters, used: BTreeMap::new(), gone: HashMap::new(), flags: 0 }))
     }
 
     /// Sends every segment of every mapping through the agent, or no longer.
@@ -56,8 +58,20 @@ impl Mappings {
         let mut state = self.state();
         state.flags = if on { state.flags | flag } else { state.flags & !flag };
         let flags = state.flags;
-        let used: Vec<u32> = state.used.iter().copied().collect();
+        let used: Vec<u32> = state.used.keys().copied().collect();
         used.into_iter().try_for_each(|id| state.config.set(id, MappingConfig { flags }, 0))
+    }
+
+    /// What went through the kernel so far, by label; mappings that are gone included, so that it
+    /// never goes back.
+    #[must_use]
+    pub fn totals(&self) -> HashMap<Arc<str>, MappingCounters> {
+        let state = self.state();
+        let mut totals = state.gone.clone();
+        for (id, label) in &state.used {
+            add(totals.entry(Arc::clone(label)).or_default(), state.read(*id));
+        }
+        totals
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -67,23 +81,32 @@ impl Mappings {
 
 impl State {
     /// A free index, with fresh counters.
-    fn take(&mut self) -> Option<u32> {
-        let id = (0..MAX_MAPPINGS).find(|id| !self.used.contains(id))?;
+    fn take(&mut self, label: &Arc<str>) -> Option<u32> {
+        let id = (0..MAX_MAPPINGS).find(|id| !self.used.contains_key(id))?;
         let cpus = aya::util::nr_cpus().ok()?;
         let zero = PerCpuValues::try_from(vec![MappingCounters::default(); cpus]).ok()?;
         self.counters.set(id, zero, 0).ok()?;
         self.config.set(id, MappingConfig { flags: self.flags }, 0).ok()?;
-        self.used.insert(id);
+        self.used.insert(id, Arc::clone(label));
         Some(id)
+    }
+
+    /// What all CPUs counted for an index.
+    fn read(&self, id: u32) -> MappingCounters {
+        let mut sum = MappingCounters::default();
+        if let Ok(values) = self.counters.get(&id, 0) {
+            values.iter().for_each(|cpu| add(&mut sum, *cpu));
+        }
+        sum
     }
 }
 
 impl MappingSlot {
-    /// A place for one mapping. With all taken, or the map refusing, the mapping is served
+    /// A place for one mapping, whose counters go by `label`. With all taken, or the map refusing, the mapping is served
     /// without counters of its own in the kernel.
     #[must_use]
-    pub fn new(datapath: &Arc<Datapath>) -> Self {
-        let id = datapath.mappings().state().take().unwrap_or(UNCOUNTED);
+    pub fn new(datapath: &Arc<Datapath>, label: &Arc<str>) -> Self {
+        let id = datapath.mappings().state().take(label).unwrap_or(UNCOUNTED);
         Self { datapath: Arc::clone(datapath), id }
     }
 
@@ -92,25 +115,15 @@ impl MappingSlot {
     pub const fn id(&self) -> u32 {
         self.id
     }
-
-    /// What went through the kernel for this mapping, on all CPUs.
-    #[must_use]
-    pub fn counters(&self) -> MappingCounters {
-        let state = self.datapath.mappings().state();
-        let Ok(values) = state.counters.get(&self.id, 0) else {
-            return MappingCounters::default();
-        };
-        values.iter().fold(MappingCounters::default(), |sum, cpu| MappingCounters {
-            received: sum.received + cpu.received,
-            sent: sum.sent + cpu.sent,
-            segments: sum.segments + cpu.segments,
-        })
-    }
 }
 
 impl Drop for MappingSlot {
     fn drop(&mut self) {
-        self.datapath.mappings().state().used.remove(&self.id);
+        let mut state = self.datapath.mappings().state();
+        if let Some(label) = state.used.remove(&self.id) {
+            let last = state.read(self.id);
+            add(state.gone.entry(label).or_default(), last);
+        }
     }
 }
 
@@ -124,4 +137,10 @@ impl fmt::Debug for Mappings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Mappings({} used)", self.state().used.len())
     }
+}
+
+fn add(sum: &mut MappingCounters, more: MappingCounters) {
+    sum.received += more.received;
+    sum.sent += more.sent;
+    sum.segments += more.segments;
 }

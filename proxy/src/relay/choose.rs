@@ -50,8 +50,8 @@ impl Relays {
 
     /// What relays keep per mapping.
     #[must_use]
-    pub fn mapping(&self) -> Option<MappingState> {
-        self.kernel.as_ref().map(KernelRelay::mapping)
+    pub fn mapping(&self, label: &Arc<str>) -> Option<MappingState> {
+        self.kernel.as_ref().map(|kernel| kernel.mapping(label))
     }
 
     /// Takes downstream and upstream sockets, in this order, both connected, nothing read.

@@ -51,7 +51,7 @@ impl KernelRelay {
     }
 
     /// Unreachable.
-    pub fn mapping(&self) -> MappingState {
+    pub fn mapping(&self, _: &Arc<str>) -> MappingState {
         match self.0 {}
     }
 

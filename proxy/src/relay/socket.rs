@@ -47,12 +47,6 @@ const _: () = {
 /// Not in the libc crate (include/uapi/asm-generic/socket.h).
 const SO_MEMINFO: libc::c_int = 55;
 
-/// As above.
-const SO_BUF_LOCK: libc::c_int = 72;
-
-/// include/uapi/linux/socket.h.
-const SOCK_RCVBUF_LOCK: libc::c_int = 2;
-
 /// What a socket's send buffer holds and may hold (SO_MEMINFO, Linux 4.12), in bytes of memory.
 #[derive(Debug, Clone, Copy)]
 pub struct SendMemory {
@@ -239,37 +233,6 @@ pub fn force_send_buffer(socket: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
     // The kernel doubles the value for its own bookkeeping.
     let half = usize::try_from(bytes / 2).unwrap_or(usize::MAX).min(i32::MAX as usize);
     Ok(rustix::net::sockopt::set_socket_send_buffer_size_force(socket.as_fd(), half)?)
-}
-
-/// Makes the receive buffer hold `bytes` of memory (CAP_NET_ADMIN). What it holds already stays, a
-/// window that was promised too.
-///
-/// # Errors
-/// setsockopt(2)'s.
-pub fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
-    let half = usize::try_from(bytes / 2).unwrap_or(usize::MAX).min(i32::MAX as usize);
-    Ok(rustix::net::sockopt::set_socket_recv_buffer_size_force(socket.as_fd(), half)?)
-}
-
-/// Lets the kernel size the receive buffer by itself again, after [`force_receive_buffer`]
-/// (SO_BUF_LOCK, Linux 5.14).
-///
-/// # Errors
-/// setsockopt(2)'s, ENOPROTOOPT before 5.14.
-pub fn unlock_receive_buffer(socket: BorrowedFd<'_>) -> io::Result<()> {
-    let locks: libc::c_int = getsockopt(socket, libc::SOL_SOCKET, SO_BUF_LOCK)?;
-    let locks = locks & !SOCK_RCVBUF_LOCK;
-    // SAFETY: the option takes one int.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_BUF_LOCK,
-            (&raw const locks).cast(),
-            libc::socklen_t::try_from(size_of::<libc::c_int>()).map_err(io::Error::other)?,
-        )
-    };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn getsockopt<T: Copy>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int) -> io::Result<T> {

@@ -24,6 +24,21 @@ pub trait KernelStats: Send + Sync {
     fn budget_limit(&self) -> u64;
     /// Calls to the agent that found the ring full.
     fn events_lost(&self) -> u64;
+    /// What it counted per mapping.
+    fn mappings(&self) -> Vec<KernelMapping>;
+}
+
+/// What the kernel program itself counted for the mappings of one label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelMapping {
+    /// The mappings' metric label.
+    pub label: Arc<str>,
+    /// Bytes redirected from clients.
+    pub received: u64,
+    /// Bytes redirected from upstreams.
+    pub sent: u64,
+    /// Segments redirected, both directions.
+    pub segments: u64,
 }
 
 /// Lists every open connection.

@@ -11,7 +11,7 @@ mod snapshot;
 mod transfer;
 
 pub use close::{CloseReason, Side};
-pub use handle::{Guard, KernelStats, Telemetry};
+pub use handle::{Guard, KernelMapping, KernelStats, Telemetry};
 pub use logging::{LogError, LogHandle};
 pub use snapshot::ConnSnapshot;
 pub use transfer::{Progress, RelayKind, Transfer};

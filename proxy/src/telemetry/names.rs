@@ -55,6 +55,10 @@ metrics! {
         "Credit of all lanes together: what is handed out, and the most that may be.", ["state"];
     KERNEL_EVENTS_LOST = "sluice_kernel_events_lost_total",
         "Calls of the kernel program to its agent that found the ring full.", [];
+    KERNEL_BYTES = "sluice_kernel_redirected_bytes_total",
+        "Bytes that the kernel program redirected, by its own count.", ["mapping", "direction"];
+    KERNEL_SEGMENTS = "sluice_kernel_redirected_segments_total",
+        "Segments that the kernel program redirected, by its own count.", ["mapping"];
     KERNEL_INTEGRITY_FAILURES = "sluice_kernel_integrity_failures_total",
         "Connections reset because the kernel's counters and the bytes disagreed.", [];
 

@@ -32,8 +32,8 @@ pub(super) struct Credit {
     granted: u64,
     /// When the lane was last found empty at a grant.
     grown: Option<Instant>,
-    /// Bytes the destination's peer had acknowledged when the window last grew.
-    delivered: u64,
+    /// Bytes that had been sent on when the window last grew.
+    grown_at: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,8 +45,6 @@ struct Mark {
 /// What came of asking for credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grant {
-    /// There is credit, and the destination is all but empty.
-    Plenty,
     /// There is credit.
     Enough,
     /// The destination is full: ask again when it is writable.
@@ -67,7 +65,7 @@ impl Credit {
             settled: 0,
             granted: INITIAL,
             grown: None,
-            delivered: 0,
+            grown_at: 0,
         })
     }
 
@@ -97,7 +95,7 @@ impl Credit {
         let accepted = accepted.total().saturating_sub(base);
         let mut memory = socket::send_memory(destination)?;
         if self.settle(redirected + written, charged, accepted, written) {
-            self.grow(datapath, delivered);
+            self.grow(datapath, redirected + written, delivered);
         }
         // Room for a window while two thirds of the buffer are in use, the level at which the
         // kernel calls a socket writable again. No more either: what a reader that stops leaves
@@ -117,7 +115,7 @@ impl Credit {
         }
         self.granted = credit;
         lane.set_limit(charged + credit, charged + credit - self.ahead(credit));
-        Ok(if free > memory.limit / 3 * 2 { Grant::Plenty } else { Grant::Enough })
+        Ok(Grant::Enough)
     }
 
     /// How long before its end credit calls the agent. Earlier on the lane from the client: in an
@@ -150,12 +148,6 @@ impl Credit {
         (held + self.window).min(send_buffer - send_buffer / 4)
     }
 
-    /// What the source may hold for the agent while the destination is full: little beside a
-    /// window, so that most bytes find the kernel path open again.
-    pub(super) fn holding(&self) -> u64 {
-        (self.window / 8).max(64 << 10)
-    }
-
     /// Gives back what the lane grew by, credit already granted included.
     pub(super) fn shrink(&mut self, datapath: &Datapath, lane: LaneView<'_>) {
         if self.window > self.start {
@@ -174,13 +166,14 @@ impl Credit {
     }
 
     /// Doubles the window of a lane that is busy and whose reader keeps up: the peer, not only the
-    /// send buffer, has taken a window since the last time. A reader that stops gets no more.
-    fn grow(&mut self, datapath: &Datapath, delivered: u64) {
+    /// send buffer, has taken all that was on its way when it last grew. A reader that stops gets
+    /// no more.
+    fn grow(&mut self, datapath: &Datapath, sent_on: u64, delivered: u64) {
         let busy = self.grown.replace(Instant::now()).is_some_and(|at| at.elapsed() < BUSY);
-        if !busy || delivered < self.delivered + self.granted / 2 {
+        if !busy || delivered < self.grown_at {
             return;
         }
-        self.delivered = delivered;
+        self.grown_at = sent_on;
         let more = self.window.min(self.max - self.window);
         if more > 0 {
             if datapath.budget().take(more) {

@@ -55,8 +55,6 @@ pub(super) struct Lane {
     peer_closed: bool,
     eof: bool,
     finished: bool,
-    /// The source's receive buffer is held small.
-    throttled: bool,
     /// Progress at the last step.
     seen: u64,
     backoff: Duration,
@@ -76,7 +74,6 @@ impl Lane {
             peer_closed: false,
             eof: false,
             finished: false,
-            throttled: false,
             seen: 0,
             backoff: LOOK_AGAIN.0,
         }
@@ -300,26 +297,8 @@ impl Lane {
         if room >= self.credit.room_to_resume(held, memory.limit) {
             return Ok(None);
         }
-        self.throttle(pair);
         // Below a quarter the socket is surely not writable for poll(2), so this cannot spin.
         Ok(Some(if room < memory.limit / 4 { when_writable() } else { look_again() }))
-    }
-
-    /// Lets the source take in no more than little while the destination is full.
-    fn throttle(&mut self, pair: &Pair) {
-        if !self.throttled {
-            let source = pair.socket(self.source);
-            self.throttled = socket::force_receive_buffer(source, self.credit.holding()).is_ok();
-        }
-    }
-
-    /// Lets the kernel size the source's receive buffer again.
-    fn release_throttle(&mut self, pair: &Pair) {
-        if self.throttled {
-            // Before Linux 5.14 it stays as it is.
-            let _ = socket::unlock_receive_buffer(pair.socket(self.source));
-            self.throttled = false;
-        }
     }
 
     fn grant(&mut self, pair: &Pair) -> Result<Wants, Fault> {
@@ -329,15 +308,8 @@ impl Lane {
             .grant(pair.datapath(), pair.lane(self.source), pair.socket(destination), self.written, self.base)
             .map_err(|e| self.fault(destination, &e))?;
         Ok(match grant {
-            Grant::Plenty => {
-                self.release_throttle(pair);
-                Wants::default()
-            }
             Grant::Enough => Wants::default(),
-            Grant::WhenWritable => {
-                self.throttle(pair);
-                when_writable()
-            }
+            Grant::WhenWritable => when_writable(),
             Grant::Soon => look_again(),
         })
     }

@@ -73,6 +73,7 @@ impl KernelRelay {
             }
         });
         if log {
+            datapath.mappings().log_all(true).map_err(|e| LoadError::Load(e.into()))?;
             let datapath = Arc::clone(&datapath);
             tokio::spawn(async move {
                 if let Err(error) = forward_log(datapath).await {
@@ -87,8 +88,8 @@ impl KernelRelay {
 
     /// A place for a mapping's counters.
     #[must_use]
-    pub fn mapping(&self) -> MappingState {
-        MappingSlot::new(&self.datapath)
+    pub fn mapping(&self, label: &Arc<str>) -> MappingState {
+        MappingSlot::new(&self.datapath, label)
     }
 
     /// Switches the relay off, or on again. Off, new connections are userspace's, and the verdict

@@ -103,7 +103,7 @@ async fn exchange(
         SockRef::from(&upstream).set_send_buffer_size(4096)?;
     }
     client.write_all(&pattern(0, case.early)).await?;
-    let slot = crate::ebpf::MappingSlot::new(datapath);
+    let slot = crate::ebpf::MappingSlot::new(datapath, &"self-test".into());
     let sockets = [downstream.into_std()?.into(), OwnedFd::from(upstream)];
     let offloaded =
         offload(datapath, slot.id(), window, sockets).map_err(|d| SelfTestError::Declined(d.reason))?;

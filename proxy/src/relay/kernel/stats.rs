@@ -1,7 +1,7 @@
 //! The kernel relay's account of itself, for metrics.
 
 use crate::ebpf::Datapath;
-use crate::telemetry::KernelStats;
+use crate::telemetry::{KernelMapping, KernelStats};
 
 impl KernelStats for Datapath {
     fn pairs(&self) -> u64 {
@@ -18,5 +18,17 @@ impl KernelStats for Datapath {
 
     fn events_lost(&self) -> u64 {
         self.events_lost()
+    }
+
+    fn mappings(&self) -> Vec<KernelMapping> {
+        let totals = self.mappings().totals().into_iter();
+        totals
+            .map(|(label, total)| KernelMapping {
+                label,
+                received: total.received,
+                sent: total.sent,
+                segments: total.segments,
+            })
+            .collect()
     }
 }

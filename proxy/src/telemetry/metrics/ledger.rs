@@ -54,6 +54,11 @@ impl Ledger {
         }
     }
 
+    /// Whether a label is configured, or was and is not forgotten yet.
+    pub(super) fn knows(&self, label: &str) -> bool {
+        self.sums.contains_key(label)
+    }
+
     /// Begins a scrape: from now on, closing connections are noted by number.
     pub(super) fn begin(&mut self) {
         self.closed_meanwhile = Some(HashSet::new());

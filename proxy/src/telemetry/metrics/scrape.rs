@@ -8,7 +8,7 @@ use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, TextEncoder};
 
-use super::super::{ConnSnapshot, KernelStats, Transfer};
+use super::super::{ConnSnapshot, KernelMapping, KernelStats, Transfer};
 use super::{Metrics, ledger, signed};
 
 /// What a scrape reads besides the counters themselves.
@@ -40,6 +40,7 @@ impl Metrics {
             self.kernel_budget.with_label_values(&["used"]).set(signed(kernel.budget_used()));
             self.kernel_budget.with_label_values(&["limit"]).set(signed(kernel.budget_limit()));
             raise(&self.kernel_events_lost, kernel.events_lost());
+            self.set_kernel(&kernel.mappings());
         }
         raise(&self.lines_lost, sources.lines_lost);
         raise(&self.log_lines_lost, sources.log_lines_lost);
@@ -60,6 +61,15 @@ impl Metrics {
         }
     }
 
+    fn set_kernel(&self, mappings: &[KernelMapping]) {
+        for mapping in mappings.iter().filter(|m| self.ledger().knows(&m.label)) {
+            let label = &*mapping.label;
+            raise(&self.kernel_bytes.with_label_values(&[label, "received"]), mapping.received);
+            raise(&self.kernel_bytes.with_label_values(&[label, "sent"]), mapping.sent);
+            raise(&self.kernel_segments.with_label_values(&[label]), mapping.segments);
+        }
+    }
+
     /// Removes the series of mappings and listeners that are neither configured nor in use.
     fn sweep(&self, live: &[ConnSnapshot]) {
         let in_use: HashSet<Arc<str>> = live.iter().map(ledger::label).collect();
@@ -77,6 +87,8 @@ impl Metrics {
         remove(&self.connections, "mapping", mapping);
         remove(&self.closed, "mapping", mapping);
         remove(&self.bytes, "mapping", mapping);
+        remove(&self.kernel_bytes, "mapping", mapping);
+        remove(&self.kernel_segments, "mapping", mapping);
         remove(&self.connection_duration, "mapping", mapping);
         remove(&self.connect_duration, "mapping", mapping);
     }

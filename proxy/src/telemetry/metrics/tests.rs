@@ -11,7 +11,7 @@ use crate::config::model::{
     Weight,
 };
 use crate::telemetry::names::ALL;
-use crate::telemetry::{CloseReason, ConnSnapshot, KernelStats, Telemetry};
+use crate::telemetry::{CloseReason, ConnSnapshot, KernelMapping, KernelStats, Telemetry};
 
 fn listener() -> SocketAddr {
     "127.0.0.1:80".parse().unwrap()
@@ -237,10 +237,19 @@ fn the_kernel_tells_its_numbers_at_the_scrape() {
         fn events_lost(&self) -> u64 {
             7
         }
+        fn mappings(&self) -> Vec<KernelMapping> {
+            let pay = KernelMapping { label: "pay".into(), received: 10, sent: 20, segments: 3 };
+            vec![KernelMapping { label: "gone".into(), ..pay.clone() }, pay]
+        }
     }
     let telemetry = Telemetry::default();
     telemetry.kernel(Arc::new(Kernel));
+    telemetry.config_loaded(&config(&["pay"]), &[]);
+    assert_eq!(sample(&telemetry, r#"sluice_kernel_redirected_segments_total{mapping="gone"}"#), None);
     for (series, value) in [
+        (r#"sluice_kernel_redirected_bytes_total{direction="received",mapping="pay"}"#, 10.0),
+        (r#"sluice_kernel_redirected_bytes_total{direction="sent",mapping="pay"}"#, 20.0),
+        (r#"sluice_kernel_redirected_segments_total{mapping="pay"}"#, 3.0),
         ("sluice_kernel_pairs", 3.0),
         (r#"sluice_kernel_budget_bytes{state="used"}"#, 1_048_576.0),
         (r#"sluice_kernel_budget_bytes{state="limit"}"#, 1_073_741_824.0),
