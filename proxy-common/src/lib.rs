@@ -66,8 +66,18 @@ pub struct KernelLane {
     pub passed: u64,
     /// Credit used: bytes plus [`SEGMENT_CHARGE`] per redirected segment.
     pub charged: u64,
-    _pad: [u64; 5],
+    /// TCP sequence number of the byte that comes next, and [`STARTED`].
+    pub next: u64,
+    /// Bytes that came a second time, in retransmissions that overlap what was received, and were
+    /// cut off.
+    pub trimmed: u64,
+    /// Not 0 once a segment did not fit the ones before it: the agent resets the connection.
+    pub broken: u64,
+    _pad: [u64; 2],
 }
+
+/// Set in [`KernelLane::next`] once a first segment was seen.
+pub const STARTED: u64 = 1 << 32;
 
 /// A lane's reins, written only by the agent.
 #[repr(C, align(64))]

@@ -8,7 +8,7 @@ use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_get_socket_cook
 use aya_ebpf::macros::stream_verdict;
 use aya_ebpf::programs::SkBuffContext;
 use aya_log_ebpf::debug;
-use proxy_common::{FLAG_LOG, FLAG_PASS, KernelLane, LaneKey, SEGMENT_CHARGE, UserLane};
+use proxy_common::{FLAG_LOG, FLAG_PASS, KernelLane, LaneKey, SEGMENT_CHARGE, STARTED, UserLane};
 
 use crate::maps::{CPUS, EVENTS, KERNEL_LANES, LANES, MAPPING_COUNTERS, MAPPINGS, TARGETS, USER_LANES};
 
@@ -31,6 +31,10 @@ fn relay(ctx: SkBuffContext) -> u32 {
         return SK_PASS;
     };
     let lane = Lane { kernel, user, slot };
+    let Some(len) = lane.fresh(&ctx, len) else {
+        lane.give_up(len);
+        return SK_PASS;
+    };
     let flags = MAPPINGS.get(mapping).map_or(0, |m| m.flags);
 
     let redirected =
@@ -61,6 +65,42 @@ impl Lane {
     #[inline(always)]
     fn is_open(&self) -> bool {
         read(self.passed()) == read(self.done()) && read(self.charged()) < read(self.limit())
+    }
+
+    /// Cuts off what an earlier segment brought already; the length of what is new. `None` when the
+    /// segment does not fit the ones before it.
+    ///
+    /// A retransmission may overlap what was received: a sender that probes a shut window sends a
+    /// part of a segment, and later the whole of it. recv(2) skips that part; tcp_read_skb, which
+    /// feeds this program, hands it out again (as of Linux 7.3), and then counts it as read twice.
+    #[inline(always)]
+    fn fresh(&self, ctx: &SkBuffContext, len: u64) -> Option<u64> {
+        // skb->cb still is TCP's control block, which begins with the segment's sequence number:
+        // nothing clears it for sk_skb programs.
+        let seq = ctx.skb.cb()[0];
+        let before = read(self.next());
+        let mut len = len as u32;
+        if before & STARTED != 0 {
+            let overlap = (before as u32).wrapping_sub(seq);
+            if overlap != 0 {
+                if overlap >= len || !cut(ctx, overlap) {
+                    return None;
+                }
+                len -= overlap;
+                write(self.trimmed(), read(self.trimmed()) + u64::from(overlap));
+                write(self.next(), STARTED | u64::from((before as u32).wrapping_add(len)));
+                return Some(len.into());
+            }
+        }
+        write(self.next(), STARTED | u64::from(seq.wrapping_add(len)));
+        Some(len.into())
+    }
+
+    /// Has the agent reset the connection: better no byte than a wrong one.
+    #[inline(always)]
+    fn give_up(&self, len: u64) {
+        write(self.broken(), 1);
+        self.pass(len);
     }
 
     /// Counts a redirected segment, and calls the agent when credit runs low.
@@ -113,6 +153,24 @@ impl Lane {
     }
 
     #[inline(always)]
+    fn next(&self) -> *mut u64 {
+        // SAFETY: the verifier proved the pointer when the map lookup succeeded.
+        unsafe { addr_of_mut!((*self.kernel).next) }
+    }
+
+    #[inline(always)]
+    fn trimmed(&self) -> *mut u64 {
+        // SAFETY: the verifier proved the pointer when the map lookup succeeded.
+        unsafe { addr_of_mut!((*self.kernel).trimmed) }
+    }
+
+    #[inline(always)]
+    fn broken(&self) -> *mut u64 {
+        // SAFETY: the verifier proved the pointer when the map lookup succeeded.
+        unsafe { addr_of_mut!((*self.kernel).broken) }
+    }
+
+    #[inline(always)]
     fn done(&self) -> *const u64 {
         // SAFETY: the verifier proved the pointer when the map lookup succeeded.
         unsafe { addr_of!((*self.user).done) }
@@ -129,6 +187,27 @@ impl Lane {
         // SAFETY: the verifier proved the pointer when the map lookup succeeded.
         unsafe { addr_of!((*self.user).early) }
     }
+}
+
+/// Most that one call of bpf_skb_adjust_room takes off.
+const CUT: u32 = 0xfff;
+
+/// Takes `bytes` off a segment's front.
+#[inline(always)]
+fn cut(ctx: &SkBuffContext, bytes: u32) -> bool {
+    let mut left = bytes;
+    // A segment is at most 64 KiB, but coalesced ones may be longer; what is beyond this fails.
+    for _ in 0..64 {
+        let now = if left > CUT { CUT } else { left };
+        if ctx.skb.adjust_room(-(now as i32), 0, 0).is_err() {
+            return false;
+        }
+        left -= now;
+        if left == 0 {
+            return true;
+        }
+    }
+    false
 }
 
 #[inline(always)]

@@ -165,6 +165,18 @@ impl LaneView<'_> {
         self.datapath.kernel_lanes.load(self.slot, 2)
     }
 
+    /// Whether a segment did not fit the ones before it.
+    #[must_use]
+    pub fn broken(&self) -> bool {
+        self.datapath.kernel_lanes.load(self.slot, 5) != 0
+    }
+
+    /// Bytes that came a second time and were cut off.
+    #[must_use]
+    pub fn trimmed(&self) -> u64 {
+        self.datapath.kernel_lanes.load(self.slot, 4)
+    }
+
     /// Bytes of `passed` that the destination has taken; the kernel path reopens when equal.
     #[must_use]
     pub fn done(&self) -> u64 {
@@ -189,7 +201,7 @@ impl LaneView<'_> {
     }
 
     fn reset(&self) {
-        for field in 0..3 {
+        for field in 0..6 {
             self.datapath.kernel_lanes.store(self.slot, field, 0);
             self.datapath.user_lanes.store(self.slot, field, 0);
         }

@@ -106,6 +106,9 @@ impl Lane {
         self.peer_closed |=
             events.has(self.source, Event::PeerClosed) || events.has(self.source, Event::Failed);
         self.notice_failure(pair, events)?;
+        if self.view(pair).broken() {
+            return Err(Fault::Integrity);
+        }
         let mut wants = self.carry(pair)?;
         if self.eof {
             wants = self.finish(pair)?;

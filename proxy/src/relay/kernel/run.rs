@@ -134,6 +134,12 @@ impl Agent {
 impl Drop for Agent {
     fn drop(&mut self) {
         self.progress.freeze(&self.pair);
+        for end in ENDS {
+            let trimmed = self.pair.lane(end).trimmed();
+            if trimmed > 0 {
+                tracing::debug!(?end, trimmed, "overlapping retransmissions were cut");
+            }
+        }
         for lane in &mut self.lanes {
             lane.credit().release(self.pair.datapath());
         }
