@@ -26,7 +26,7 @@ pub(super) struct Running {
     pub(super) version: String,
     /// Its own processes; the direct way has none.
     pub(super) tree: Option<Tree>,
-    _service: Option<Service>,
+    service: Option<Service>,
 }
 
 impl Field {
@@ -64,7 +64,12 @@ impl Running {
                 (Some(service), Some(tree))
             }
         };
-        Ok(Self { peer, version: peer.version(), tree, _service: service })
+        Ok(Self { peer, version: peer.version(), tree, service })
+    }
+
+    /// How it ended, if it did.
+    pub(super) fn epitaph(&mut self) -> Option<String> {
+        self.service.as_mut()?.epitaph()
     }
 }
 

@@ -111,8 +111,8 @@ fn inside(options: &Options) -> Result<()> {
     namespace::prepare()?;
     let machine = Machine::here();
     let plan = options.plan();
-    let field = Field::start(&options.peers(), &folder(), machine.cores)?;
-    let results = rounds::run(&plan, &field);
+    let mut field = Field::start(&options.peers(), &folder(), machine.cores)?;
+    let results = rounds::run(&plan, &mut field);
     let peers: Vec<_> = field.peers.iter().map(|running| (running.peer, running.version.clone())).collect();
     let report =
         Report { machine: &machine, plan: &plan, peers: &peers, absent: &field.absent, results: &results };

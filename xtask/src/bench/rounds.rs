@@ -57,13 +57,13 @@ pub(super) struct Results {
 }
 
 /// Carries out the plan.
-pub(super) fn run(plan: &Plan, field: &Field) -> Results {
+pub(super) fn run(plan: &Plan, field: &mut Field) -> Results {
     let mut results = Results::default();
     let mut shuffler = Shuffler::new(plan.seed);
     for round in 1..=plan.rounds {
         for &case in &plan.cases {
             eprintln!("bench: round {round} of {}: {}", plan.rounds, case.name());
-            let mut order: Vec<&Running> = field.peers.iter().collect();
+            let mut order: Vec<&mut Running> = field.peers.iter_mut().collect();
             shuffler.shuffle(&mut order);
             for running in order {
                 thread::sleep(SETTLE);
@@ -71,7 +71,8 @@ pub(super) fn run(plan: &Plan, field: &Field) -> Results {
                 match sample(round, case, running, plan.time) {
                     Ok(sample) => results.samples.push(sample),
                     Err(error) => {
-                        let why = format!("{error:#}");
+                        let epitaph = running.epitaph().map(|how| format!("; {how}")).unwrap_or_default();
+                        let why = format!("{error:#}{epitaph}");
                         eprintln!("bench: FAILED: {}, {}: {why}", peer.name(), case.name());
                         results.failures.push(Failure { round, case, peer, why });
                     }

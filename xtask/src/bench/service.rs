@@ -52,14 +52,20 @@ impl Service {
         let deadline = Instant::now() + START;
         loop {
             let Err(error) = load::probe(front) else { return Tree::of(self.child.id()) };
-            if let Some(status) = self.child.try_wait()? {
-                bail!("it ended with {status}: {}", self.last_words());
+            if let Some(epitaph) = self.epitaph() {
+                bail!(epitaph);
             }
             if Instant::now() > deadline {
                 bail!("{error:#}: {}", self.last_words());
             }
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// How it ended, if it did.
+    pub(super) fn epitaph(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok()??;
+        Some(format!("it ended with {status}: {}", self.last_words()))
     }
 
     /// The end of its log.

@@ -22,7 +22,7 @@ pub(super) fn command(place: Place<'_>) -> Result<Command> {
 fn config(place: Place<'_>) -> String {
     let Place { front, back, cores, .. } = place;
     format!(
-        "global\n  nbthread {cores}\n  maxconn 20000\n  tune.bufsize 65536\n  tune.pipesize 1048576\n\
+        "global\n  nbthread {cores}\n  maxconn 4096\n  tune.bufsize 65536\n  tune.pipesize 1048576\n\
          defaults\n  mode tcp\n  option splice-auto\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\
          listen bench\n  bind {front} shards by-thread backlog 4096\n  server backend {back}\n"
     )

@@ -98,7 +98,10 @@ impl Peer {
             }
             Self::Haproxy => first_line(Command::new("haproxy").arg("-v")),
             Self::Nginx => first_line(Command::new("nginx").arg("-v")),
-            Self::Envoy => first_line(Command::new(envoy_program()).arg("--version")),
+            // It begins with its own path.
+            Self::Envoy => first_line(Command::new(envoy_program()).arg("--version"))
+                .rsplit_once("  ")
+                .map_or_else(|| "unknown".to_owned(), |(_, version)| version.to_owned()),
         }
     }
 }

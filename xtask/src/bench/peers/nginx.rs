@@ -27,7 +27,7 @@ fn config(place: Place<'_>) -> String {
     let Place { front, back, cores, folder } = place;
     format!(
         "load_module {MODULE};\nuser root;\ndaemon off;\npid {}/nginx.pid;\nworker_processes {cores};\n\
-         worker_rlimit_nofile 65536;\nevents {{ worker_connections 16384; multi_accept on; }}\n\
+         events {{ worker_connections 4096; multi_accept on; }}\n\
          stream {{ server {{\n  listen {front} reuseport backlog=4096;\n  proxy_pass {back};\n\
          proxy_buffer_size 64k;\n  tcp_nodelay on;\n  proxy_half_close on;\n  proxy_timeout 1h;\n}} }}\n",
         folder.display()
