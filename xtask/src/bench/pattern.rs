@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 /// Bytes of a piece.
 pub(super) const PIECE: usize = 4 << 10;
@@ -104,8 +104,7 @@ impl Checker {
     pub(super) fn take(&mut self, n: usize) -> Result<()> {
         let whole = (self.rest + n) / PIECE * PIECE;
         for from in (0..whole).step_by(PIECE) {
-            let piece = &self.buffer[from..from + PIECE];
-            self.last = check(piece, self.at, self.last)?;
+            self.last = check(&self.buffer[from..self.rest + n], self.at, self.last)?;
             self.at += PIECE as u64;
         }
         self.rest = self.rest + n - whole;
@@ -115,15 +114,39 @@ impl Checker {
     }
 }
 
-/// Checks one piece; the number in it if it is the last.
-fn check(piece: &[u8], at: u64, last: Option<u64>) -> Result<Option<u64>> {
+/// Checks the piece that `bytes` begin with; the number in it if it is the last.
+fn check(bytes: &[u8], at: u64, last: Option<u64>) -> Result<Option<u64>> {
     ensure!(last.is_none(), "bytes after the last of {at}");
-    let word = |from: usize| piece[from..from + 8].iter().rev().fold(0, |n, b| n << 8 | u64::from(*b));
-    let (position, is_last) = (word(0) & !LAST, word(0) & LAST != 0);
-    ensure!(position == at, "the piece at byte {at} says that it is at {position}");
+    let piece = &bytes[..PIECE];
+    let (position, is_last) = (word(piece, 0) & !LAST, word(piece, 0) & LAST != 0);
     let from = if is_last { STAMP } else { 8 };
-    ensure!(piece[from..] == noise()[from..], "wrong bytes in the piece at byte {at}");
-    Ok(is_last.then(|| word(8)))
+    let wrong = if position == at { first_difference(piece, from) } else { Some(0) };
+    let Some(wrong) = wrong else { return Ok(is_last.then(|| word(piece, 8))) };
+    let there = at + wrong as u64;
+    match origin(&bytes[wrong..]) {
+        Some(origin) => bail!("wrong bytes from byte {there} on: there are those from {origin} on"),
+        None => bail!("wrong bytes from byte {there} on"),
+    }
+}
+
+/// Where a piece stops being noise. Compared as a whole first, which is fast.
+fn first_difference(piece: &[u8], from: usize) -> Option<usize> {
+    if piece[from..] == noise()[from..] {
+        return None;
+    }
+    (from..PIECE).find(|&i| piece[i] != noise()[i])
+}
+
+/// Which part of the stream bytes are, told by the next stamp in them: whether something before
+/// them is missing or doubled.
+fn origin(bytes: &[u8]) -> Option<u64> {
+    let after_stamp = &noise()[STAMP..2 * STAMP];
+    let stamp = bytes.windows(STAMP).skip(STAMP).position(|window| window == after_stamp)?;
+    (word(bytes, stamp) & !LAST).checked_sub(stamp as u64)
+}
+
+fn word(bytes: &[u8], from: usize) -> u64 {
+    bytes[from..from + 8].iter().rev().fold(0, |n, b| n << 8 | u64::from(*b))
 }
 
 #[cfg(test)]
@@ -172,5 +195,18 @@ mod tests {
         assert!(damaged(&|b| b.copy_within(4_096..8_192, 8_192)), "a doubled piece");
         assert!(damaged(&|b| drop(b.drain(100..101))), "a missing byte");
         assert!(damaged(&|b| b.push(0)), "a surplus byte");
+    }
+
+    #[test]
+    fn tells_what_came_instead() {
+        let damaged = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut copy = stream();
+            change(&mut copy);
+            feed(&copy, 50_000).unwrap_err().to_string()
+        };
+        let lost = damaged(&|b| drop(b.drain(5_000..75_000)));
+        assert_eq!(lost, "wrong bytes from byte 5000 on: there are those from 75000 on");
+        let doubled = damaged(&|b| drop(b.splice(5_000..5_000, b[4_500..5_000].to_vec())));
+        assert_eq!(doubled, "wrong bytes from byte 5000 on: there are those from 4500 on");
     }
 }
