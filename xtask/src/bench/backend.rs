@@ -111,7 +111,7 @@ impl Backend {
 
 /// The load generator then sees a stream cut short, and fails.
 fn report(error: &anyhow::Error) -> Next {
-    eprintln!("bench backend: {error:#}");
+    eprintln!("backend: {error:#}");
     Next::Close
 }
 

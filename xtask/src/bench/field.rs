@@ -16,7 +16,7 @@ pub(super) struct Field {
     pub(super) peers: Vec<Running>,
     /// Peers that could not be had, and why.
     pub(super) absent: Vec<(Peer, String)>,
-    _backend: Service,
+    pub(super) backend: Service,
 }
 
 /// A peer that serves.
@@ -38,7 +38,7 @@ impl Field {
         if let Some(first) = peers.first() {
             backend.await_ready(first.back()).context("the backend")?;
         }
-        let mut field = Self { peers: Vec::new(), absent: Vec::new(), _backend: backend };
+        let mut field = Self { peers: Vec::new(), absent: Vec::new(), backend };
         for &peer in peers {
             match Running::start(peer, folder, cores) {
                 Ok(running) => field.peers.push(running),

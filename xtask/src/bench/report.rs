@@ -112,7 +112,14 @@ fn ratio(spread: Option<Spread>) -> String {
 }
 
 fn seconds(spread: Option<Spread>) -> String {
-    spread.map_or_else(|| "–".to_owned(), |spread| format!("{:.3}", spread.median))
+    spread.map_or_else(
+        || "–".to_owned(),
+        |spread| match spread.median {
+            // Of the kernel relay's own seconds little would be left otherwise.
+            median @ ..0.0095 => format!("{median:.4}"),
+            median => format!("{median:.3}"),
+        },
+    )
 }
 
 /// Three digits or so.

@@ -71,8 +71,10 @@ pub(super) fn run(plan: &Plan, field: &mut Field) -> Results {
                 match sample(round, case, running, plan.time) {
                     Ok(sample) => results.samples.push(sample),
                     Err(error) => {
-                        let epitaph = running.epitaph().map(|how| format!("; {how}")).unwrap_or_default();
-                        let why = format!("{error:#}{epitaph}");
+                        // The one who sees a wrong byte may be at the other end.
+                        let others = [running.epitaph(), field.backend.news()];
+                        let why = [Some(format!("{error:#}"))].into_iter().chain(others).flatten();
+                        let why = why.collect::<Vec<_>>().join("; ");
                         eprintln!("bench: FAILED: {}, {}: {why}", peer.name(), case.name());
                         results.failures.push(Failure { round, case, peer, why });
                     }
@@ -99,6 +101,6 @@ fn load(case: Case, peer: Peer, time: Duration) -> Result<Done> {
     command.args([case.name(), peer.front().to_string(), time.as_millis().to_string()]);
     let output = bound(&command).stderr(Stdio::piped()).output().context("starting the load generator")?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{}", said.trim());
+    ensure!(output.status.success(), "{}", said.trim().trim_start_matches("xtask: "));
     Done::parse(&String::from_utf8_lossy(&output.stdout))
 }

@@ -24,6 +24,8 @@ const END: Duration = Duration::from_secs(3);
 pub(super) struct Service {
     child: Child,
     log: PathBuf,
+    /// Bytes of the log that were asked for.
+    heard: usize,
 }
 
 /// The command, ended by the kernel when this process ends, however it does.
@@ -44,7 +46,7 @@ impl Service {
             .stderr(file)
             .spawn()
             .with_context(|| format!("starting {name}"))?;
-        Ok(Self { child, log })
+        Ok(Self { child, log, heard: 0 })
     }
 
     /// Waits until an exchange through `front` succeeds; what runs then.
@@ -66,6 +68,14 @@ impl Service {
     pub(super) fn epitaph(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok()??;
         Some(format!("it ended with {status}: {}", self.last_words()))
+    }
+
+    /// What it has logged since this was last asked.
+    pub(super) fn news(&mut self) -> Option<String> {
+        let text = fs::read_to_string(&self.log).ok()?;
+        let news = text.get(self.heard..)?.trim().to_owned();
+        self.heard = text.len();
+        (!news.is_empty()).then_some(news)
     }
 
     /// The end of its log.
