@@ -24,6 +24,7 @@ impl Report<'_> {
             "machine": {
                 "processor": machine.processor, "cores": machine.cores, "memory_gib": machine.memory_gib,
             },
+            "congestion_control": machine.congestion,
             "commit": machine.commit,
             "rounds": self.plan.rounds,
             "seconds": self.plan.time.as_secs_f64(),

@@ -12,6 +12,8 @@ pub(super) struct Machine {
     pub(super) processor: String,
     pub(super) cores: usize,
     pub(super) memory_gib: u64,
+    /// TCP's congestion control: one that paces slows a loopback down.
+    pub(super) congestion: String,
     pub(super) commit: String,
 }
 
@@ -28,6 +30,8 @@ impl Machine {
             processor: after(&processors, "model name").to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_gib: (kib + (1 << 19)) >> 20,
+            congestion: fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control")
+                .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned()),
             commit: told("git", &["-C", &cmd::root().to_string_lossy(), "describe", "--always", "--dirty"]),
         }
     }

@@ -27,7 +27,7 @@ impl Report<'_> {
     }
 
     fn head(&self) -> String {
-        let Machine { date, kernel, processor, cores, memory_gib, commit } = self.machine;
+        let Machine { date, kernel, processor, cores, memory_gib, congestion, commit } = self.machine;
         let versions: Vec<_> = self
             .peers
             .iter()
@@ -37,7 +37,7 @@ impl Report<'_> {
         let absent: Vec<_> =
             self.absent.iter().map(|(peer, why)| format!("- {}: left out: {why}", peer.name())).collect();
         format!(
-            "{date}, {kernel}, {cores} × {processor}, {memory_gib} GiB; commit {commit}; {} rounds of {:.1} s, seed {}\n\n{}\n\n",
+            "{date}, {kernel}, {cores} × {processor}, {memory_gib} GiB, TCP {congestion}; commit {commit}; {} rounds of {:.1} s, seed {}\n\n{}\n\n",
             self.plan.rounds,
             self.plan.time.as_secs_f64(),
             self.plan.seed,

@@ -35,6 +35,7 @@ fn with_report<T>(results: &Results, look: impl FnOnce(&Report<'_>) -> T) -> T {
         processor: "Some CPU".to_owned(),
         cores: 2,
         memory_gib: 24,
+        congestion: "cubic".to_owned(),
         commit: "abc123".to_owned(),
     };
     let plan = Plan { cases: vec![Case::Small1], rounds: 3, time: Duration::from_secs(2), seed: 1 };
@@ -62,7 +63,7 @@ fn a_ratio_is_to_the_best_other_proxy_and_marked_when_unsure() {
 fn says_what_was_measured_where_and_without_whom() {
     let text = with_report(&results([24_000; 3]), |report| report.markdown());
     for part in [
-        "Linux 6.18, 2 × Some CPU, 24 GiB; commit abc123; 3 rounds of 2.0 s, seed 1",
+        "Linux 6.18, 2 × Some CPU, 24 GiB, TCP cubic; commit abc123; 3 rounds of 2.0 s, seed 1",
         "- haproxy: 1.2",
         "- envoy: left out: no wheel",
         "| rr-64-1 | req/s | 50.0k (25.0k–50.0k, ±0.00) | 12.0k (6.0k–12.0k, ±0.00) |",
