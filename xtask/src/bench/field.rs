@@ -26,6 +26,8 @@ pub(super) struct Running {
     pub(super) version: String,
     /// Its own processes; the direct way has none.
     pub(super) tree: Option<Tree>,
+    /// It ended, and that was reported.
+    pub(super) gone: bool,
     service: Option<Service>,
 }
 
@@ -64,7 +66,7 @@ impl Running {
                 (Some(service), Some(tree))
             }
         };
-        Ok(Self { peer, version: peer.version(), tree, service })
+        Ok(Self { peer, version: peer.version(), tree, gone: false, service })
     }
 
     /// How it ended, if it did.

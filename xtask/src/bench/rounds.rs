@@ -63,7 +63,8 @@ pub(super) fn run(plan: &Plan, field: &mut Field) -> Results {
     for round in 1..=plan.rounds {
         for &case in &plan.cases {
             eprintln!("bench: round {round} of {}: {}", plan.rounds, case.name());
-            let mut order: Vec<&mut Running> = field.peers.iter_mut().collect();
+            // A peer that ended has failed once; there is nothing more to learn from it.
+            let mut order: Vec<&mut Running> = field.peers.iter_mut().filter(|peer| !peer.gone).collect();
             shuffler.shuffle(&mut order);
             for running in order {
                 thread::sleep(SETTLE);
@@ -72,7 +73,9 @@ pub(super) fn run(plan: &Plan, field: &mut Field) -> Results {
                     Ok(sample) => results.samples.push(sample),
                     Err(error) => {
                         // The one who sees a wrong byte may be at the other end.
-                        let others = [running.epitaph(), field.backend.news()];
+                        let epitaph = running.epitaph();
+                        running.gone = epitaph.is_some();
+                        let others = [epitaph, field.backend.news()];
                         let why = [Some(format!("{error:#}"))].into_iter().chain(others).flatten();
                         let why = why.collect::<Vec<_>>().join("; ");
                         eprintln!("bench: FAILED: {}, {}: {why}", peer.name(), case.name());
