@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod apt;
+mod bench;
 mod bpf;
 mod check;
 mod cmd;
@@ -49,6 +50,11 @@ enum Task {
     },
     /// Build the one-file release binary and print its size and SHA-256.
     Dist,
+    /// Measure sluice and other proxies side by side: speed, and CPU time spent.
+    Bench(bench::Options),
+    /// A process of the bench.
+    #[command(hide = true, subcommand)]
+    BenchPart(bench::Part),
     /// Send every byte back: the example's upstream; ends with its parent.
     #[command(hide = true)]
     Echo {
@@ -76,6 +82,8 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Ebpf { disassemble } => ebpf::run(disassemble)?,
         Task::Dist => dist::run()?,
+        Task::Bench(_) => bench::run()?,
+        Task::BenchPart(part) => bench::part(&part)?,
         Task::Echo { address, parent } => echo::serve(address, parent)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::apt::Apt;
 use crate::bpf::{self, Bpf};
-use crate::cmd;
+use crate::{bench, cmd};
 
 /// Debian's own compiler and its sources, for machines that cannot get a nightly.
 const DEBIAN_RUST: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
@@ -46,6 +46,8 @@ pub(crate) enum Scope {
     Build,
     /// That, and the peers that the tests talk to.
     All,
+    /// What building needs, and the proxies that `cargo xtask bench` compares with.
+    Bench,
 }
 
 /// Installs what is missing for `scope`.
@@ -55,10 +57,11 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
         bail!("rustup is missing: it drives the compiler for the kernel side; see https://rustup.rs");
     }
     build_tools(apt.as_ref())?;
-    if scope == Scope::All {
-        test_peers(apt.as_ref())?;
+    match scope {
+        Scope::Build => Ok(()),
+        Scope::All => test_peers(apt.as_ref()),
+        Scope::Bench => bench::install(apt.as_ref()),
     }
-    Ok(())
 }
 
 /// Adds clippy to the toolchain that compiles the kernel side; only `check` needs it.

@@ -1,0 +1,83 @@
+//! The field: the backend, and every peer that could be started.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::cpu::Tree;
+use super::peers::{Peer, Place};
+use super::service::Service;
+
+/// What runs while samples are taken.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) peers: Vec<Running>,
+    /// Peers that could not be had, and why.
+    pub(super) absent: Vec<(Peer, String)>,
+    pub(super) backend: Service,
+}
+
+/// A peer that serves.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) peer: Peer,
+    pub(super) version: String,
+    /// Its own processes; the direct way has none.
+    pub(super) tree: Option<Tree>,
+    /// It ended, and that was reported.
+    pub(super) gone: bool,
+    service: Option<Service>,
+}
+
+impl Field {
+    /// Starts the backend and these peers. One that fails is left out, and that is said.
+    pub(super) fn start(peers: &[Peer], folder: &Path, cores: usize) -> Result<Self> {
+        let mut command = itself("backend")?;
+        command.args(peers.iter().map(|peer| peer.back().to_string()));
+        let mut backend = Service::start("backend", &command, folder)?;
+        if let Some(first) = peers.first() {
+            backend.await_ready(first.back()).context("the backend")?;
+        }
+        let mut field = Self { peers: Vec::new(), absent: Vec::new(), backend };
+        for &peer in peers {
+            match Running::start(peer, folder, cores) {
+                Ok(running) => field.peers.push(running),
+                Err(error) => {
+                    eprintln!("bench: {} is left out: {error:#}", peer.name());
+                    field.absent.push((peer, format!("{error:#}")));
+                }
+            }
+        }
+        ensure!(!field.peers.is_empty(), "no peer could be started");
+        Ok(field)
+    }
+}
+
+impl Running {
+    fn start(peer: Peer, folder: &Path, cores: usize) -> Result<Self> {
+        let place = Place { front: peer.front(), back: peer.back(), folder, cores };
+        let (service, tree) = match peer.command(place)? {
+            None => (None, None),
+            Some(command) => {
+                let mut service = Service::start(&peer.name(), &command, folder)?;
+                let tree = service.await_ready(peer.front())?;
+                (Some(service), Some(tree))
+            }
+        };
+        Ok(Self { peer, version: peer.version(), tree, gone: false, service })
+    }
+
+    /// How it ended, if it did.
+    pub(super) fn epitaph(&mut self) -> Option<String> {
+        self.service.as_mut()?.epitaph()
+    }
+}
+
+/// A part of the bench as a process of its own.
+pub(super) fn itself(part: &str) -> Result<Command> {
+    let mut command = Command::new(env::current_exe().context("where xtask is")?);
+    command.args(["bench-part", part]);
+    Ok(command)
+}

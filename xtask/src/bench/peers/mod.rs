@@ -1,0 +1,119 @@
+//! Who is compared: each a process of its own, in front of a backend port of its own, so that
+//! no peer's sockets in TIME_WAIT are in another's way.
+
+mod envoy;
+mod haproxy;
+mod nginx;
+mod sluice;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+pub(super) use envoy::{PACKAGE as ENVOY_PACKAGE, folder as envoy_folder, program as envoy_program};
+pub(super) use sluice::program as sluice_program;
+
+/// Something to put between client and backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Peer {
+    /// Nothing: the client talks to the backend.
+    Direct,
+    /// sluice with its in-kernel relay.
+    SluiceKernel,
+    /// sluice with splice(2) only.
+    SluiceSplice,
+    /// HAProxy, mode tcp, splicing.
+    Haproxy,
+    /// nginx, stream module.
+    Nginx,
+    /// Envoy, tcp_proxy.
+    Envoy,
+}
+
+/// Where a peer stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// Where it listens.
+    pub(super) front: SocketAddr,
+    /// Where the backend does.
+    pub(super) back: SocketAddr,
+    /// For its configuration and its log.
+    pub(super) folder: &'a Path,
+    /// Threads or workers it may have.
+    pub(super) cores: usize,
+}
+
+impl Peer {
+    /// Every peer, in the order of reports.
+    pub(super) fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    /// As on the command line and in reports.
+    pub(super) fn name(self) -> String {
+        self.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether it is what this project makes.
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Self::SluiceKernel | Self::SluiceSplice)
+    }
+
+    /// Whether it is a proxy of somebody else: what ours is compared with.
+    pub(super) fn is_rival(self) -> bool {
+        self != Self::Direct && !self.is_ours()
+    }
+
+    /// Below the ephemeral ports of the bench's network.
+    pub(super) fn front(self) -> SocketAddr {
+        if self == Self::Direct { self.back() } else { local(7000 + self as u16) }
+    }
+
+    /// The backend's address for this peer alone.
+    pub(super) fn back(self) -> SocketAddr {
+        local(7100 + self as u16)
+    }
+
+    /// Writes its configuration and says how it is started; nothing for [`Peer::Direct`].
+    pub(super) fn command(self, place: Place<'_>) -> Result<Option<Command>> {
+        Ok(Some(match self {
+            Self::Direct => return Ok(None),
+            Self::SluiceKernel => sluice::command(&self.name(), "auto", place)?,
+            Self::SluiceSplice => sluice::command(&self.name(), "splice", place)?,
+            Self::Haproxy => haproxy::command(place)?,
+            Self::Nginx => nginx::command(place)?,
+            Self::Envoy => envoy::command(place)?,
+        }))
+    }
+
+    /// What it calls its version.
+    pub(super) fn version(self) -> String {
+        match self {
+            Self::Direct => String::new(),
+            Self::SluiceKernel | Self::SluiceSplice => {
+                first_line(Command::new(sluice_program()).arg("--version"))
+            }
+            Self::Haproxy => first_line(Command::new("haproxy").arg("-v")),
+            Self::Nginx => first_line(Command::new("nginx").arg("-v")),
+            // It begins with its own path.
+            Self::Envoy => first_line(Command::new(envoy_program()).arg("--version"))
+                .rsplit_once("  ")
+                .map_or_else(|| "unknown".to_owned(), |(_, version)| version.to_owned()),
+        }
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// The first line with anything in it; nginx answers on standard error.
+fn first_line(command: &mut Command) -> String {
+    let Ok(out) = command.output() else { return "unknown".to_owned() };
+    let text = [out.stdout, out.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("unknown").to_owned()
+}
