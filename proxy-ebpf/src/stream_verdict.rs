@@ -79,16 +79,16 @@ impl Lane {
         // nothing clears it for sk_skb programs.
         let seq = ctx.skb.cb()[0];
         let before = read(self.next());
-        let mut len = len as u32;
+        let mut len = low(len);
         if before & STARTED != 0 {
-            let overlap = (before as u32).wrapping_sub(seq);
+            let overlap = low(before).wrapping_sub(seq);
             if overlap != 0 {
                 if overlap >= len || !cut(ctx, overlap) {
                     return None;
                 }
                 len -= overlap;
                 write(self.trimmed(), read(self.trimmed()) + u64::from(overlap));
-                write(self.next(), STARTED | u64::from((before as u32).wrapping_add(len)));
+                write(self.next(), STARTED | u64::from(low(before).wrapping_add(len)));
                 return Some(len.into());
             }
         }
@@ -199,7 +199,7 @@ fn cut(ctx: &SkBuffContext, bytes: u32) -> bool {
     // A segment is at most 64 KiB, but coalesced ones may be longer; what is beyond this fails.
     for _ in 0..64 {
         let now = if left > CUT { CUT } else { left };
-        if ctx.skb.adjust_room(-(now as i32), 0, 0).is_err() {
+        if ctx.skb.adjust_room(-now.cast_signed(), 0, 0).is_err() {
             return false;
         }
         left -= now;
@@ -224,6 +224,13 @@ fn count(mapping: u32, slot: u32, len: u64) {
             (*counters).segments += 1;
         }
     }
+}
+
+/// The lower half: a sequence number, or a segment's length.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
+fn low(value: u64) -> u32 {
+    value as u32
 }
 
 #[inline(always)]

@@ -10,15 +10,46 @@ use rustix::process::Signal;
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, read_all};
 use crate::harness::payload::Payload;
+use crate::harness::repair::wind_back;
 use crate::harness::sluice::Builder;
 use crate::relay::{BACK, FRONT, Relay, on_both_relays, ready};
 
 on_both_relays!(
+    overlapping_retransmissions,
     urgent_bytes_stay_in_the_stream,
     data_and_fin_in_one_segment,
     both_sides_end_at_once,
     stopped_agent
 );
+
+/// A segment whose first bytes were received before: no byte arrives twice. Senders make such
+/// segments when they probe a shut window with a part of one and then send the whole.
+fn overlapping_retransmissions(relay: Relay) {
+    const OLD: Payload = Payload { seed: 1, len: 5000 };
+    Backend::echo(BACK);
+    let mut sluice = relay.start();
+    for back in [1, 53, 4095, 5000] {
+        let mut stream = connect(FRONT);
+        OLD.send(&mut stream).unwrap();
+        OLD.expect(&mut stream);
+        let mut bytes = Vec::new();
+        OLD.send(&mut bytes).unwrap();
+        crate::harness::eventually("acknowledgement", || {
+            (sluice::relay::socket::unacked(std::os::fd::AsFd::as_fd(&stream)).unwrap() == 0).then_some(())
+        });
+        let mut stream = wind_back(stream, back);
+        let again = &bytes[bytes.len() - back as usize..];
+        stream.write_all(&[again, b"and what is new"].concat()).unwrap();
+        let mut reply = [0; 15];
+        stream.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"and what is new", "{back} bytes sent again");
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(&mut stream), b"");
+        let record = sluice.closed();
+        relay.carried(&record);
+        assert_eq!((&record["reason"], &record["received"]), (&"finished".into(), &5015.into()), "{record}");
+    }
+}
 
 fn urgent_bytes_stay_in_the_stream(relay: Relay) {
     Backend::serve(BACK, |mut stream| {
