@@ -151,6 +151,22 @@ impl Sluice {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Stops it until SIGCONT, and waits until every thread stands still: the signal alone takes
+    /// effect a moment later.
+    ///
+    /// # Panics
+    /// When it does not stop.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+        super::eventually("a stopped process", || {
+            let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten();
+            let mut states = tasks.map(|t| fs::read_to_string(t.path().join("stat")).unwrap_or_default());
+            states
+                .all(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+                .then_some(())
+        });
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

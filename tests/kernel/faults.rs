@@ -125,7 +125,7 @@ fn stopped_agent(relay: Relay) {
         client.write_all(b"!").unwrap();
         client.read_exact(&mut [0; 1]).unwrap();
     }
-    sluice.signal(Signal::STOP);
+    sluice.freeze();
     thread::scope(|scope| {
         let writers: Vec<_> = clients
             .iter()

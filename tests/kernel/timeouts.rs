@@ -50,13 +50,16 @@ fn activity_is_not_idle(relay: Relay) {
 
 fn half_closed(relay: Relay) {
     Backend::serve(BACK, |mut stream| {
-        stream.write_all(b"ping").unwrap();
+        // Only once it is asked: a FIN before the pair is joined keeps the kernel from taking it.
+        let mut asked = [0; 4];
+        stream.read_exact(&mut asked).unwrap();
+        stream.write_all(&asked).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let _ = stream.read(&mut [0; 1]);
     });
     let mut sluice = relay.start_with(&["--half-closed-timeout", "600ms"]);
     let mut stream = connect(FRONT);
-    stream.read_exact(&mut [0; 4]).unwrap();
+    ping(&mut stream);
     assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
     // The client's side is open but silent; writing is how it learns that the time is over.
     let record = sluice.closed();

@@ -115,7 +115,7 @@ fn sent_before_accept(relay: Relay) {
     Backend::echo(BACK);
     let mut sluice = relay.start();
     for len in [1, 50_000] {
-        sluice.signal(Signal::STOP);
+        sluice.freeze();
         let mut stream = connect(FRONT);
         up(4, len).send(&mut stream).unwrap();
         sluice.signal(Signal::CONT);
@@ -125,7 +125,7 @@ fn sent_before_accept(relay: Relay) {
         relay.carried(&sluice.closed());
     }
     // With its FIN already there, no kernel takes the socket: userspace carries it.
-    sluice.signal(Signal::STOP);
+    sluice.freeze();
     let mut stream = connect(FRONT);
     up(5, 40_000).send(&mut stream).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
