@@ -66,7 +66,7 @@ fn a_hundred_readers_stop(relay: Relay) {
     let (clients, servers) = connections(READERS, &accepted);
     let pushed: Vec<u64> = thread::scope(|scope| {
         let workers: Vec<_> = clients
-            .chunks(25)
+            .chunks(5)
             .map(|chunk| scope.spawn(|| chunk.iter().map(push_until_stuck).collect::<Vec<_>>()))
             .collect();
         workers.into_iter().flat_map(|w| w.join().unwrap()).collect()
