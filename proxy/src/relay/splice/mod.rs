@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -70,8 +70,9 @@ async fn relay(
 ) -> CloseReason {
     let stop = terms.stop.clone();
     let mut clock = Clock::new(terms);
-    let mut up = pin!(pump(downstream, upstream, pool, &progress.received));
-    let mut down = pin!(pump(upstream, downstream, pool, &progress.sent));
+    let failed = AtomicBool::new(false);
+    let mut up = pin!(pump(downstream, upstream, pool, &progress.received, &failed));
+    let mut down = pin!(pump(upstream, downstream, pool, &progress.sent, &failed));
     let (mut up_done, mut down_done) = (false, false);
     while !(up_done && down_done) {
         let until = clock.next();
@@ -90,6 +91,7 @@ async fn relay(
             },
             () = stop.cancelled() => return CloseReason::Drained,
         };
+        failed.store(fault.is_some(), Relaxed);
         match fault {
             None => clock.half_close(),
             Some(fault @ Fault::Upstream(_)) => {

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -11,12 +11,15 @@ use super::super::{Failure, socket};
 use super::Broken;
 use super::conduit::{Conduit, Pool};
 
-/// Moves everything from `source` to `destination`, then passes the end of the stream on.
+/// Moves everything from `source` to `destination`, then passes the end of the stream on: unless
+/// the connection has `failed`, since a socket whose error the other direction was told reads like
+/// one at its end.
 pub(super) async fn pump(
     source: &TcpStream,
     destination: &TcpStream,
     pool: &Pool,
     moved: &AtomicU64,
+    failed: &AtomicBool,
 ) -> Result<(), Broken> {
     loop {
         source.readable().await.map_err(|e| Broken::Source(Failure::of(&e)))?;
@@ -24,6 +27,9 @@ pub(super) async fn pump(
         let ended = burst(source, destination, &mut conduit, moved).await?;
         pool.give_back(conduit);
         if ended {
+            if failed.load(Relaxed) {
+                return Ok(());
+            }
             return socket::finish(destination.as_fd()).map_err(|e| Broken::Destination(Failure::of(&e)));
         }
     }
