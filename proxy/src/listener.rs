@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
+use rustix::net::SocketFlags;
 use socket2::{Domain, SockRef, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
 use crate::config::settings::{Limits, Sockets};
@@ -22,6 +25,9 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::fro
 
 /// How often an address that could not be bound is tried again.
 const BIND_AGAIN: Duration = Duration::from_secs(3);
+
+/// A listening socket.
+type Listener = AsyncFd<Socket>;
 
 /// The listening sockets, one task each.
 #[derive(Debug)]
@@ -72,7 +78,7 @@ impl Listeners {
         std::mem::take(&mut self.running).into_values().for_each(|task| task.abort());
     }
 
-    fn spawn(&self, address: SocketAddr, bound: Option<TcpListener>) -> JoinHandle<()> {
+    fn spawn(&self, address: SocketAddr, bound: Option<Listener>) -> JoinHandle<()> {
         let (sockets, mut listener) = (self.sockets, bound);
         let gate = Gate {
             ctx: Arc::clone(&self.ctx),
@@ -108,13 +114,13 @@ struct Gate {
 }
 
 impl Gate {
-    async fn accept(self, listener: TcpListener) {
+    async fn accept(self, listener: Listener) {
         let mut pause = BACK_OFF.0;
         loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
+            match listener.async_io(Interest::READABLE, accept).await {
+                Ok((socket, peer)) => {
                     pause = BACK_OFF.0;
-                    self.admit(stream, peer);
+                    self.admit(socket, peer);
                 }
                 Err(error) => {
                     let reason = accept_failure(&error);
@@ -130,7 +136,7 @@ impl Gate {
     }
 
     /// Serves a connection, or resets it where a limit is reached.
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&self, socket: OwnedFd, peer: SocketAddr) {
         self.telemetry.accepted(self.address);
         let seat = Seat::take(&self.open);
         if self.limit > 0 && seat.taken > self.limit {
@@ -141,9 +147,7 @@ impl Gate {
             self.telemetry.refused("total");
             return;
         };
-        // Relays bring their own registration: tokio's would wake us for every redirected segment.
-        let Ok(socket) = stream.into_std() else { return };
-        let accepted = Accepted { socket: socket.into(), peer, listener: self.address };
+        let accepted = Accepted { socket, peer, listener: self.address };
         let ctx = Arc::clone(&self.ctx);
         tokio::spawn(async move {
             serve(accepted, record, ctx).await;
@@ -182,16 +186,26 @@ fn accept_failure(error: &io::Error) -> &'static str {
     }
 }
 
-fn bind(address: SocketAddr, options: &Sockets) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+/// Takes a connection from the queue, registered nowhere: relays bring their own registration, since
+/// tokio's would wake us for every redirected segment.
+fn accept(listener: &Socket) -> io::Result<(OwnedFd, SocketAddr)> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (socket, peer) = rustix::net::acceptfrom_with(listener, flags)?;
+    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+    Ok((socket, peer.ok_or(io::ErrorKind::ConnectionAborted)?))
+}
+
+fn bind(address: SocketAddr, options: &Sockets) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     if address.is_ipv6() {
         // `::` and `0.0.0.0` are two addresses; each can be mapped on its own.
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
-    sockopt::apply(SockRef::from(&socket), options)?;
+    sockopt::apply(SockRef::from(&socket))?;
+    sockopt::watch_peer(SockRef::from(&socket), options)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-    socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
+    // SAFETY: the socket stays open, and the same, for as long as the AsyncFd lives.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
 }

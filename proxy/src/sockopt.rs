@@ -7,7 +7,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::config::settings::Sockets;
 
-/// Sets the options. What relays rely on:
+/// Sets what relays rely on, from the first byte:
 ///
 /// - `SO_LINGER {1, 0}`: whatever closes the socket before a relay has proven its stream complete,
 ///   a crash included, makes the peer see a reset and never a clean end over lost bytes.
@@ -16,10 +16,18 @@ use crate::config::settings::Sockets;
 ///
 /// # Errors
 /// setsockopt(2)'s.
-pub(crate) fn apply(socket: SockRef<'_>, options: &Sockets) -> io::Result<()> {
+pub(crate) fn apply(socket: SockRef<'_>) -> io::Result<()> {
     socket.set_linger(Some(Duration::ZERO))?;
     socket.set_out_of_band_inline(true)?;
-    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_nodelay(true)
+}
+
+/// Sets how a vanished peer is noticed. Listeners hand it down; an upstream's socket gets it once
+/// its connection has lived for a while: five system calls that a short one never needs.
+///
+/// # Errors
+/// setsockopt(2)'s.
+pub(crate) fn watch_peer(socket: SockRef<'_>, options: &Sockets) -> io::Result<()> {
     if !options.user_timeout.is_zero() {
         socket.set_tcp_user_timeout(Some(options.user_timeout))?;
     }

@@ -96,8 +96,9 @@ impl App {
         let routes = Routes::compile(&loaded.config, None, |m| relays.mapping(&m.stats_name));
         let ctx = Arc::new(Ctx {
             tracker,
-            dialer: Dialer::new(settings.sockets),
+            dialer: Dialer::default(),
             relays,
+            sockets: settings.sockets,
             routes: RwLock::new(Arc::new(routes)),
             stop: CancellationToken::new(),
         });

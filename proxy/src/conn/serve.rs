@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{ConnRecord, Tracker};
+use crate::config::settings::Sockets;
 use crate::relay::kernel::MappingState;
 use crate::relay::{Relays, Terms};
 use crate::route::{NoTarget, RouteTable, Target};
@@ -37,6 +38,8 @@ pub struct Ctx {
     pub dialer: Dialer,
     /// Moves the bytes.
     pub relays: Relays,
+    /// How upstream sockets watch their peer.
+    pub sockets: Sockets,
     /// Swapped by a reload; a connection takes its snapshot once.
     pub routes: RwLock<Arc<Routes>>,
     /// Cancelled when the drain time is over.
@@ -83,6 +86,7 @@ async fn forward(accepted: Accepted, record: &ConnRecord, ctx: &Ctx) -> CloseRea
         idle: mapping.timeouts.idle,
         half_closed: mapping.timeouts.half_closed,
         expires: mapping.timeouts.max_age.map(|age| opened + age),
+        sockets: ctx.sockets,
         stop: ctx.stop.clone(),
     };
     begun.run(terms).await

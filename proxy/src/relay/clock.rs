@@ -1,13 +1,19 @@
-//! Ends that no peer asks for: silence, half-closed silence, old age.
+//! What comes by the clock: keepalive, and ends that no peer asks for: silence, half-closed silence, old age.
 
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use super::{Terms, socket};
+use crate::sockopt;
 use crate::telemetry::CloseReason;
 
 /// How long bytes that had arrived before a reset may take to be delivered.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The age at which a connection's upstream socket begins to watch its peer.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Watches one connection's clock, asking the kernel when bytes last came instead of being woken
 /// for each.
@@ -15,6 +21,8 @@ pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(super) struct Clock {
     terms: Terms,
     half_closed: bool,
+    /// When keepalive is due, until it is set.
+    settles: Option<Instant>,
     /// When silence is looked for next.
     look: Option<Instant>,
 }
@@ -22,7 +30,7 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn new(terms: Terms) -> Self {
         let look = terms.idle.map(|idle| Instant::now() + idle);
-        Self { terms, half_closed: false, look }
+        Self { terms, half_closed: false, settles: Some(Instant::now() + SETTLED), look }
     }
 
     /// One direction is done: the half-closed timeout counts from the last byte too.
@@ -35,12 +43,18 @@ impl Clock {
 
     /// When [`Clock::check`] wants to be called at the latest.
     pub(super) fn next(&self) -> Option<Instant> {
-        [self.look, self.terms.expires].into_iter().flatten().min()
+        [self.settles, self.look, self.terms.expires].into_iter().flatten().min()
     }
 
     /// The reason to end the connection now, if there is one.
     pub(super) fn check(&mut self, ends: [BorrowedFd<'_>; 2]) -> Option<CloseReason> {
         let now = Instant::now();
+        if self.settles.is_some_and(|at| now >= at) {
+            self.settles = None;
+            let [_, upstream] = ends;
+            // On failure the socket is on its way out, which whoever reads from it will see.
+            let _ = sockopt::watch_peer(SockRef::from(&upstream), &self.terms.sockets);
+        }
         if self.terms.expires.is_some_and(|at| now >= at) {
             return Some(CloseReason::MaxAge);
         }

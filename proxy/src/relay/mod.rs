@@ -17,6 +17,7 @@ pub use choose::{Begun, Relays};
 pub use step::Step;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::settings::Sockets;
 use crate::telemetry::CloseReason;
 
 /// What may end a relay besides its two peers.
@@ -28,6 +29,8 @@ pub struct Terms {
     pub half_closed: Option<Duration>,
     /// The connection's last moment.
     pub expires: Option<Instant>,
+    /// How the upstream's socket watches its peer, once the connection has lived for a while.
+    pub sockets: Sockets,
     /// Cancelled when the drain time is over.
     pub stop: CancellationToken,
 }

@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
-use tokio::net::TcpSocket;
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::resolve::{ResolveError, Resolver};
 use crate::config::model::{Families, Service};
-use crate::config::settings::Sockets;
 use crate::sockopt;
 
 /// Why there is no connection to an upstream.
@@ -53,26 +52,19 @@ pub enum DialError {
 /// A connected upstream.
 #[derive(Debug)]
 pub struct Connected {
-    /// Non-blocking, with the options of the settings, closing by reset until told otherwise.
+    /// Non-blocking, closing by reset until told otherwise.
     pub socket: OwnedFd,
     /// Whom it reached.
     pub address: SocketAddr,
 }
 
 /// Makes upstream connections.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Dialer {
     resolver: Resolver,
-    sockets: Sockets,
 }
 
 impl Dialer {
-    /// A dialer that gives its sockets these options.
-    #[must_use]
-    pub fn new(sockets: Sockets) -> Self {
-        Self { resolver: Resolver::default(), sockets }
-    }
-
     /// Connects to a service; resolving and all attempts together take at most `within`.
     ///
     /// # Errors
@@ -103,10 +95,35 @@ impl Dialer {
     }
 
     async fn attempt(&self, address: SocketAddr) -> io::Result<OwnedFd> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        sockopt::apply(SockRef::from(&socket), &self.sockets)?;
-        let stream = socket.connect(address).await?;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+        sockopt::apply(SockRef::from(&socket))?;
+        if is_connected(socket.connect(&address.into()))? {
+            return Ok(socket.into());
+        }
+        // A neighbour on this host has answered within the call: asked again, connect(2) says so
+        // without a round through epoll.
+        if is_connected(socket.connect(&address.into()))? {
+            return Ok(socket.into());
+        }
+        let stream = TcpStream::from_std(socket.into())?;
+        stream.writable().await?;
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
         Ok(stream.into_std()?.into())
+    }
+}
+
+/// What connect(2) on a non-blocking socket answers: connected, or not yet.
+fn is_connected(answer: io::Result<()>) -> io::Result<bool> {
+    use rustix::io::Errno as E;
+    match answer {
+        Ok(()) => Ok(true),
+        Err(e) => match E::from_io_error(&e) {
+            Some(E::INPROGRESS | E::ALREADY | E::INTR) => Ok(false),
+            Some(E::ISCONN) => Ok(true),
+            _ => Err(e),
+        },
     }
 }
 

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::{Terms, socket};
 use super::offload::{Window, offload};
 use super::run::{progress, run};
+use crate::config::settings::Settings;
 use crate::ebpf::Datapath;
 use crate::telemetry::CloseReason;
 
@@ -107,7 +108,13 @@ async fn exchange(
     let sockets = [downstream.into_std()?.into(), OwnedFd::from(upstream)];
     let offloaded =
         offload(datapath, slot.id(), window, sockets).map_err(|d| SelfTestError::Declined(d.reason))?;
-    let terms = Terms { idle: None, half_closed: None, expires: None, stop: CancellationToken::new() };
+    let terms = Terms {
+        idle: None,
+        half_closed: None,
+        expires: None,
+        sockets: Settings::default().sockets,
+        stop: CancellationToken::new(),
+    };
     let progress = progress(&offloaded);
     let relay = tokio::spawn(run(offloaded, terms, progress));
 
