@@ -12,10 +12,9 @@ pub const PROGRAM: &str = "relay";
 
 /// Names of the maps in the object.
 pub mod maps {
-    /// SOCKHASH cookie → socket, verdict attached: membership makes a socket an active source.
-    pub const SOURCES: &str = "SOURCES";
-    /// SOCKHASH cookie → socket, no program: every offloaded socket, as a destination.
-    pub const TARGETS: &str = "TARGETS";
+    /// SOCKHASH cookie → socket, verdict attached: membership makes a socket a source and a
+    /// destination.
+    pub const SOCKETS: &str = "SOCKETS";
     /// HASH source cookie → [`super::LaneKey`].
     pub const LANES: &str = "LANES";
     /// ARRAY slot → [`super::KernelLane`], mapped into the agent.
@@ -48,7 +47,7 @@ pub const MAX_MAPPINGS: u32 = 4096;
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneKey {
-    /// Cookie of the destination in `TARGETS`.
+    /// Cookie of the destination in `SOCKETS`.
     pub peer: u64,
     /// Index into the lane arrays.
     pub slot: u32,

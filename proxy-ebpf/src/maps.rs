@@ -9,10 +9,7 @@ use proxy_common::{
 };
 
 #[map]
-pub(crate) static SOURCES: SockHash<u64> = SockHash::with_max_entries(1024, 0);
-
-#[map]
-pub(crate) static TARGETS: SockHash<u64> = SockHash::with_max_entries(1024, 0);
+pub(crate) static SOCKETS: SockHash<u64> = SockHash::with_max_entries(1024, 0);
 
 #[map]
 pub(crate) static LANES: HashMap<u64, LaneKey> = HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);

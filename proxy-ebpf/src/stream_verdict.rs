@@ -10,7 +10,7 @@ use aya_ebpf::programs::SkBuffContext;
 use aya_log_ebpf::debug;
 use proxy_common::{FLAG_LOG, FLAG_PASS, KernelLane, LaneKey, SEGMENT_CHARGE, STARTED, UserLane};
 
-use crate::maps::{CPUS, EVENTS, KERNEL_LANES, LANES, MAPPING_COUNTERS, MAPPINGS, TARGETS, USER_LANES};
+use crate::maps::{CPUS, EVENTS, KERNEL_LANES, LANES, MAPPING_COUNTERS, MAPPINGS, SOCKETS, USER_LANES};
 
 /// Redirects a segment to the lane's destination while credit lasts and nothing that came
 /// before it is still on its way through the agent; else hands it to the agent.
@@ -38,7 +38,7 @@ fn relay(ctx: SkBuffContext) -> u32 {
     let flags = MAPPINGS.get(mapping).map_or(0, |m| m.flags);
 
     let redirected =
-        flags & FLAG_PASS == 0 && lane.is_open() && TARGETS.redirect_skb(&ctx, peer, 0) == i64::from(SK_PASS);
+        flags & FLAG_PASS == 0 && lane.is_open() && SOCKETS.redirect_skb(&ctx, peer, 0) == i64::from(SK_PASS);
     if redirected {
         lane.charge(len);
         count(mapping, slot, len);

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::settings::{Limits, Sockets};
 use crate::conn::{Accepted, Ctx, serve};
+use crate::relay::socket::readable;
 use crate::sockopt;
 use crate::telemetry::Telemetry;
 
@@ -206,6 +207,5 @@ fn bind(address: SocketAddr, options: &Sockets) -> io::Result<Listener> {
     sockopt::watch_peer(SockRef::from(&socket), options)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-    // SAFETY: the socket stays open, and the same, for as long as the AsyncFd lives.
-    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
+    readable(socket)
 }

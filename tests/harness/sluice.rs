@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -13,6 +14,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::PATIENCE;
+
+/// When connections join the kernel: at once, unless a test is about something else. Each test has
+/// a process of its own.
+pub(crate) static JOIN_AFTER: OnceLock<&str> = OnceLock::new();
 
 /// A sluice to be started.
 #[derive(Debug)]
@@ -72,6 +77,7 @@ impl Builder {
             .arg(self.folder.join("mappings.yaml"))
             .args(["--log-format", "json", "--admin", "none"])
             .args(&self.flags)
+            .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -6,9 +6,9 @@ use std::sync::mpsc::channel;
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, expect_reset, reset};
 use crate::harness::payload::Payload;
-use crate::relay::{BACK, FRONT, Relay, on_both_relays};
+use crate::relay::{BACK, FRONT, Relay, on_every_relay};
 
-on_both_relays!(
+on_every_relay!(
     a_clients_reset_reaches_the_server,
     a_servers_reset_reaches_the_client,
     what_came_before_a_reset_arrives,

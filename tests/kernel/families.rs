@@ -6,9 +6,9 @@ use crate::harness::backend::Backend;
 use crate::harness::client::connect;
 use crate::harness::payload::Payload;
 use crate::harness::sluice::Builder;
-use crate::relay::{Relay, on_both_relays};
+use crate::relay::{Relay, on_every_relay};
 
-on_both_relays!(every_pair_of_families);
+on_every_relay!(every_pair_of_families);
 
 fn every_pair_of_families(relay: Relay) {
     Backend::echo("127.0.0.1:7001");

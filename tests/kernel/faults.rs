@@ -12,9 +12,9 @@ use crate::harness::client::{connect, read_all};
 use crate::harness::payload::Payload;
 use crate::harness::repair::wind_back;
 use crate::harness::sluice::Builder;
-use crate::relay::{BACK, FRONT, Relay, on_both_relays, ready};
+use crate::relay::{BACK, FRONT, Relay, on_every_relay, ready};
 
-on_both_relays!(
+on_every_relay!(
     overlapping_retransmissions,
     urgent_bytes_stay_in_the_stream,
     data_and_fin_in_one_segment,

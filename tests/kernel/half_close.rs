@@ -7,9 +7,9 @@ use std::sync::mpsc::channel;
 use crate::harness::backend::Backend;
 use crate::harness::client::connect;
 use crate::harness::payload::Payload;
-use crate::relay::{BACK, FRONT, Relay, on_both_relays};
+use crate::relay::{BACK, FRONT, Relay, on_every_relay};
 
-on_both_relays!(client_ends_first, server_ends_first, ends_with_megabytes_queued, a_bare_fin);
+on_every_relay!(client_ends_first, server_ends_first, ends_with_megabytes_queued, a_bare_fin);
 
 const UP: Payload = Payload { seed: 1, len: 3_000_000 };
 const DOWN: Payload = Payload { seed: 2, len: 3_000_000 };

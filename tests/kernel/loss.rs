@@ -7,9 +7,9 @@ use crate::harness::backend::Backend;
 use crate::harness::client::connect;
 use crate::harness::net::run;
 use crate::harness::payload::Payload;
-use crate::relay::{BACK, FRONT, Relay, on_both_relays};
+use crate::relay::{BACK, FRONT, Relay, on_every_relay};
 
-on_both_relays!(a_queue_of_five, one_percent_dropped_going_out, one_percent_dropped_coming_in, one_megabit);
+on_every_relay!(a_queue_of_five, one_percent_dropped_going_out, one_percent_dropped_coming_in, one_megabit);
 
 /// `flows` transfers both ways at once, each ended by both sides and compared to the last byte.
 fn transfers(relay: Relay, flows: u64, rounds: u64, len: usize) {

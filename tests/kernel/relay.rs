@@ -74,6 +74,24 @@ pub(crate) fn ready(test: &str) -> bool {
     false
 }
 
+/// Makes a test of each function for each relay, and one for a connection that joins the kernel on its
+/// way.
+macro_rules! on_every_relay {
+    ($($test:ident),+ $(,)?) => {
+        $crate::relay::on_both_relays!($($test),+);
+        mod joining {
+            $(#[test]
+            fn $test() {
+                if $crate::relay::ready(stringify!($test)) {
+                    $crate::harness::sluice::JOIN_AFTER.set("4KiB").unwrap();
+                    super::$test($crate::relay::Relay::Kernel);
+                }
+            })+
+        }
+    };
+}
+pub(crate) use on_every_relay;
+
 /// Makes a test of each function for the kernel relay, and one for splice.
 macro_rules! on_both_relays {
     ($($test:ident),+ $(,)?) => {

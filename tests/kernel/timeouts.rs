@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, expect_reset};
 use crate::harness::sluice::Builder;
-use crate::relay::{BACK, FRONT, Relay, on_both_relays};
+use crate::relay::{BACK, FRONT, Relay, on_every_relay};
 
-on_both_relays!(idle, activity_is_not_idle, half_closed, maximum_age);
+on_every_relay!(idle, activity_is_not_idle, half_closed, maximum_age);
 
 fn ping(stream: &mut TcpStream) {
     stream.write_all(b"ping").unwrap();

@@ -117,6 +117,7 @@ fn lay(says: &Overrides, settings: &mut Settings) {
     set(&mut sockets.keepalive_interval, says.keepalive_interval.map(|span| span.0));
     set(&mut sockets.keepalive_probes, says.keepalive_probes.map(|n| n.0));
     set(&mut kernel.enabled, says.kernel_relay);
+    set(&mut kernel.join_after, says.join_after.map(|size| size.0));
     set(&mut kernel.window_start, says.window_start.map(window));
     set(&mut kernel.window_max, says.window_max.map(window));
     set(&mut kernel.budget, says.budget.map(|size| size.0));

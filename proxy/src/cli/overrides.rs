@@ -66,6 +66,9 @@ pub struct Overrides {
     /// Relay in the kernel where it works; false relays everything in userspace [default: true]
     #[arg(long, env = "SLUICE_KERNEL_RELAY", value_name = "BOOL", value_parser = BoolishValueParser::new(), help_heading = "Kernel relay")]
     pub kernel_relay: Option<bool>,
+    /// Bytes a connection moves in userspace before the kernel takes it, 1KiB more for each message; 0 at once [default: 16KiB]
+    #[arg(long, env = "SLUICE_JOIN_AFTER", value_name = "SIZE", help_heading = "Kernel relay")]
+    pub join_after: Option<Size<0, { 1 << 40 }>>,
     /// Bytes each direction may have on its way in the kernel at first, 64KiB to 64MiB [default: 256KiB]
     #[arg(long, env = "SLUICE_WINDOW_START", value_name = "SIZE", help_heading = "Kernel relay")]
     pub window_start: Option<WindowSize>,

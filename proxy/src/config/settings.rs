@@ -79,6 +79,9 @@ pub struct Sockets {
 pub struct Kernel {
     /// Off relays everything in userspace.
     pub enabled: bool,
+    /// Bytes that a connection moves in userspace before the kernel takes it, each message counting
+    /// 1 KiB more; 0 has the kernel take it at once.
+    pub join_after: u64,
     /// Credit a lane starts with, in bytes.
     pub window_start: u32,
     /// Credit a lane may grow to, in bytes.
@@ -147,7 +150,13 @@ impl Default for Settings {
                 keepalive_interval: Duration::from_secs(30),
                 keepalive_probes: 5,
             },
-            kernel: Kernel { enabled: true, window_start: 256 << 10, window_max: 4 << 20, budget: 0 },
+            kernel: Kernel {
+                enabled: true,
+                join_after: 16 << 10,
+                window_start: 256 << 10,
+                window_max: 4 << 20,
+                budget: 0,
+            },
             drain: Duration::from_secs(600),
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9915))),
             workers: 0,

@@ -18,6 +18,8 @@ pub(super) struct Facts {
     pub(super) mapping: OnceLock<Mapped>,
     pub(super) upstream: OnceLock<SocketAddr>,
     pub(super) relay: OnceLock<Relayed>,
+    /// Why the kernel does not carry both directions.
+    pub(super) fallback: OnceLock<&'static str>,
     pub(super) connect_micros: AtomicU64,
 }
 
@@ -28,11 +30,10 @@ pub(super) struct Mapped {
     pub(super) stats_name: Arc<str>,
 }
 
-/// How a connection is relayed, and why not in the kernel where it is not.
+/// How a connection is relayed.
 #[derive(Debug)]
 pub(super) struct Relayed {
     pub(super) kind: RelayKind,
-    pub(super) fallback: Option<&'static str>,
     pub(super) progress: Arc<dyn Progress>,
 }
 
@@ -67,10 +68,17 @@ impl ConnRecord {
         self.facts.connect_micros.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Notes the relay; `fallback` says why it is not the kernel's.
-    pub fn relayed(&self, kind: RelayKind, fallback: Option<&'static str>, progress: Arc<dyn Progress>) {
-        let _ = self.facts.relay.set(Relayed { kind, fallback, progress });
+    /// Notes the relay.
+    pub fn relayed(&self, kind: RelayKind, progress: Arc<dyn Progress>) {
+        let _ = self.facts.relay.set(Relayed { kind, progress });
         self.tracker.relayed(&self.facts);
+    }
+
+    /// Notes why the kernel does not carry both directions.
+    pub fn fell_back(&self, reason: &'static str) {
+        if self.facts.fallback.set(reason).is_ok() {
+            self.tracker.fell_back(reason);
+        }
     }
 
     /// Ends the connection: one access-log line, counters, guards released.

@@ -81,7 +81,7 @@ async fn forward(accepted: Accepted, record: &ConnRecord, ctx: &Ctx) -> CloseRea
     record.connected(connected.address, opened.elapsed());
 
     let begun = ctx.relays.begin(mapping.relay, state.as_ref().as_ref(), [accepted.socket, connected.socket]);
-    record.relayed(begun.kind, begun.fallback, Arc::clone(&begun.progress));
+    record.relayed(begun.kind, Arc::clone(&begun.progress));
     let terms = Terms {
         idle: mapping.timeouts.idle,
         half_closed: mapping.timeouts.half_closed,
@@ -89,7 +89,7 @@ async fn forward(accepted: Accepted, record: &ConnRecord, ctx: &Ctx) -> CloseRea
         sockets: ctx.sockets,
         stop: ctx.stop.clone(),
     };
-    begun.run(terms).await
+    begun.run(terms, &|reason| record.fell_back(reason)).await
 }
 
 fn refused(error: &DialError, record: &ConnRecord, mapping: &str) -> CloseReason {

@@ -54,6 +54,7 @@ impl Tracker {
             mapping: OnceLock::new(),
             upstream: OnceLock::new(),
             relay: OnceLock::new(),
+            fallback: OnceLock::new(),
             connect_micros: AtomicU64::new(0),
         });
         {
@@ -101,6 +102,10 @@ impl Tracker {
         self.telemetry.relayed(&snapshot(facts));
     }
 
+    pub(super) fn fell_back(&self, reason: &'static str) {
+        self.telemetry.fell_back(reason);
+    }
+
     /// The order matters: no longer listed, then accounted for, so that no scrape counts it twice;
     /// and only then gone, so that a drain waits for its line in the access log.
     pub(super) fn closed(&self, facts: &Facts, reason: CloseReason) {
@@ -122,7 +127,7 @@ fn snapshot(facts: &Facts) -> ConnSnapshot {
         stats_name: facts.mapping.get().map(|m| Arc::clone(&m.stats_name)),
         upstream: facts.upstream.get().copied(),
         relay: relay.map(|r| r.kind.as_str()),
-        fallback: relay.and_then(|r| r.fallback),
+        fallback: facts.fallback.get().copied(),
         received,
         sent,
         received_in_kernel,

@@ -28,7 +28,7 @@ pub enum LoadError {
     /// The kernel refused the object, a map or the program.
     #[error("loading the kernel program")]
     Load(#[source] anyhow::Error),
-    /// The verified program was not attached to the map of sources.
+    /// The verified program was not attached to the map of sockets.
     #[error("attaching the verdict to the sockmap")]
     Attach(#[source] anyhow::Error),
     /// The object lacks something: built from other sources than this binary.
@@ -68,14 +68,10 @@ impl Datapath {
     /// What the kernel or its privileges did not allow.
     pub fn load(pairs: u32, budget: u64, log: bool) -> Result<(Arc<Self>, Reactor), LoadError> {
         let mut ebpf = load_object(pairs, log).map_err(LoadError::Load)?;
-        let sources: SockHash<MapData, u64> = take(&mut ebpf, maps::SOURCES)?;
+        let members: SockHash<MapData, u64> = take(&mut ebpf, maps::SOCKETS)?;
         let program = load_program(&mut ebpf).map_err(LoadError::Load)?;
-        attach(program, &sources).map_err(LoadError::Attach)?;
-        let sockets = Sockets {
-            sources,
-            targets: take(&mut ebpf, maps::TARGETS)?,
-            lanes: take::<HashMap<_, _, _>>(&mut ebpf, maps::LANES)?,
-        };
+        attach(program, &members).map_err(LoadError::Attach)?;
+        let sockets = Sockets { sockets: members, lanes: take::<HashMap<_, _, _>>(&mut ebpf, maps::LANES)? };
         let mappings = Mappings::new(
             take::<Array<_, MappingConfig>>(&mut ebpf, maps::MAPPINGS)?,
             take(&mut ebpf, maps::MAPPING_COUNTERS)?,
@@ -169,14 +165,8 @@ impl Datapath {
         lock(&self.slots).insert(index);
     }
 
-    pub(super) fn watch(&self, token: u64, socket: BorrowedFd<'_>) -> io::Result<()> {
-        let data = epoll::EventData::new_u64(token);
-        Ok(epoll::add(&self.epoll, socket, data, Interest::default().flags())?)
-    }
-
-    pub(super) fn unwatch(&self, socket: BorrowedFd<'_>) {
-        // ENOENT where it was never added.
-        let _ = epoll::delete(&self.epoll, socket);
+    pub(super) fn watch(&self, token: u64, socket: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), interest.flags())?)
     }
 
     pub(super) fn rearm(&self, token: u64, socket: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
@@ -192,7 +182,7 @@ impl fmt::Debug for Datapath {
 
 fn load_object(pairs: u32, log: bool) -> anyhow::Result<Ebpf> {
     let mut loader = EbpfLoader::new();
-    for name in [maps::SOURCES, maps::TARGETS, maps::LANES, maps::KERNEL_LANES, maps::USER_LANES] {
+    for name in [maps::SOCKETS, maps::LANES, maps::KERNEL_LANES, maps::USER_LANES] {
         loader.map_max_entries(name, pairs * 2);
     }
     let level: u8 = if log { aya_log::Level::Trace as u8 } else { 0 };
@@ -208,8 +198,8 @@ fn load_program(ebpf: &mut Ebpf) -> anyhow::Result<&mut SkSkb> {
 }
 
 /// The program is attached before any socket is inserted: members inherit it at insertion.
-fn attach(program: &mut SkSkb, sources: &SockHash<MapData, u64>) -> anyhow::Result<()> {
-    program.attach(&sources.fd().try_clone()?)?;
+fn attach(program: &mut SkSkb, members: &SockHash<MapData, u64>) -> anyhow::Result<()> {
+    program.attach(&members.fd().try_clone()?)?;
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
 use atomic_waker::AtomicWaker;
@@ -40,6 +40,10 @@ impl PairEnd {
     }
 }
 
+const ENDS: [PairEnd; 2] = [PairEnd::Downstream, PairEnd::Upstream];
+
+const HELD: &str = "a pair holds its sockets until it is dropped";
+
 /// One thing that may have happened to one end. All are hints: the system call decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
@@ -51,12 +55,13 @@ pub enum Event {
     PeerClosed = 4,
     /// The socket has an error, or is closed both ways.
     Failed = 8,
+    /// Urgent bytes came.
+    Urgent = 32,
     /// The verdict on this end's lane calls: bytes were passed, or credit runs low.
     Called = 16,
 }
 
-/// What is asked for of one end. A fresh pair's ends ask for FIN only: with `readable`, every
-/// redirected segment would wake us.
+/// What is asked for of one end, besides failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interest {
     /// [`Event::Readable`].
@@ -67,16 +72,16 @@ pub struct Interest {
     pub closing: bool,
 }
 
-impl Default for Interest {
-    fn default() -> Self {
-        Self { readable: false, writable: false, closing: true }
-    }
-}
-
 impl Interest {
+    /// For an end that is carried in userspace. Edge-triggered, it need not be asked for again.
+    pub const INPUT: Self = Self { readable: true, writable: false, closing: true };
+
+    /// For an end in the kernel's hands: with `readable`, every redirected segment would wake us.
+    pub const END: Self = Self { readable: false, writable: false, closing: true };
+
     pub(super) fn flags(self) -> epoll::EventFlags {
         let mut flags = epoll::EventFlags::ET;
-        flags.set(epoll::EventFlags::IN, self.readable);
+        flags.set(epoll::EventFlags::IN | epoll::EventFlags::PRI, self.readable);
         flags.set(epoll::EventFlags::OUT, self.writable);
         flags.set(epoll::EventFlags::RDHUP, self.closing);
         flags
@@ -104,12 +109,19 @@ impl Events {
         self.0 & Self::one(end, event).0 != 0
     }
 
+    /// Whether somebody asked for another look.
+    #[must_use]
+    pub const fn has_nudge(self) -> bool {
+        self.0 & Self::NUDGE.0 != 0
+    }
+
     pub(super) fn from_epoll(end: PairEnd, flags: epoll::EventFlags) -> Self {
         use epoll::EventFlags as F;
         let mut set = 0;
         for (flag, event) in [
             (F::IN, Event::Readable),
             (F::OUT, Event::Writable),
+            (F::PRI, Event::Urgent),
             (F::RDHUP, Event::PeerClosed),
             (F::ERR | F::HUP, Event::Failed),
         ] {
@@ -208,75 +220,69 @@ impl LaneView<'_> {
     }
 }
 
-/// Both sockets of a connection as targets, and their lanes. Owns the sockets, because a slot is
-/// free again only once both are closed.
+/// Both sockets of a connection and its two lanes. Owns the sockets, because a slot is free again
+/// only once both are closed.
 pub struct Pair {
     datapath: Arc<Datapath>,
     index: u32,
     sockets: Option<[OwnedFd; 2]>,
-    cookies: [u64; 2],
+    /// Set by joining.
+    cookies: OnceLock<[u64; 2]>,
 }
 
 impl Pair {
-    /// Takes both sockets as targets with closed lanes.
+    /// Takes both sockets, and leaves them as they are.
     ///
     /// # Errors
-    /// Why the kernel refused, with the sockets untouched and in no map.
-    pub fn new(
-        datapath: &Arc<Datapath>,
-        mapping: u32,
-        sockets: [OwnedFd; 2],
-    ) -> Result<Self, (InsertError, [OwnedFd; 2])> {
-        let Some(index) = datapath.take_slot() else {
-            return Err((InsertError::Full, sockets));
-        };
-        let mut pair =
-            Self { datapath: Arc::clone(datapath), index, sockets: Some(sockets), cookies: [0; 2] };
-        match pair.insert(mapping) {
-            Ok(()) => Ok(pair),
-            Err(error) => Err((error, pair.dissolve())),
-        }
+    /// The sockets, when there is no slot left.
+    pub fn new(datapath: &Arc<Datapath>, sockets: [OwnedFd; 2]) -> Result<Self, [OwnedFd; 2]> {
+        let Some(index) = datapath.take_slot() else { return Err(sockets) };
+        let pair =
+            Self { datapath: Arc::clone(datapath), index, sockets: Some(sockets), cookies: OnceLock::new() };
+        ENDS.into_iter().for_each(|end| pair.lane(end).reset());
+        Ok(pair)
     }
 
-    fn insert(&mut self, mapping: u32) -> Result<(), InsertError> {
-        let io_error = |e: io::Error| {
-            InsertError::Other(rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO))
-        };
-        for end in [PairEnd::Downstream, PairEnd::Upstream] {
-            self.cookies[end.index()] = cookie(self.socket(end)).map_err(io_error)?;
-            self.lane(end).reset();
-        }
-        let mut maps = self.datapath.sockets();
-        for end in [PairEnd::Downstream, PairEnd::Upstream] {
-            let key = LaneKey { peer: self.cookies[end.other().index()], slot: self.slot(end), mapping };
-            maps.add_lane(self.cookies[end.index()], key)?;
-            maps.add_target(self.cookies[end.index()], self.socket(end))?;
-        }
-        drop(maps);
-        for end in [PairEnd::Downstream, PairEnd::Upstream] {
-            self.datapath.watch(self.token(end), self.socket(end)).map_err(io_error)?;
-        }
-        Ok(())
-    }
-
-    /// Takes both sockets out of the kernel's hands again. Only while no end was made a source:
-    /// otherwise segments on their way would be lost.
+    /// Gives both sockets back. Only while they are neither watched nor joined: otherwise segments
+    /// on their way would be lost.
     #[must_use]
     pub fn dissolve(mut self) -> [OwnedFd; 2] {
-        for end in [PairEnd::Downstream, PairEnd::Upstream] {
-            self.datapath.unwatch(self.socket(end));
-            self.datapath.sockets().drop_target(self.cookies[end.index()]);
-        }
-        self.sockets.take().expect("a pair holds its sockets until it is dropped")
+        self.sockets.take().expect(HELD)
     }
 
-    /// Makes an end an active source: from now on its segments meet the verdict. What it received
-    /// before waits for [`crate::relay`] to peek at it once, which runs the verdict on it.
+    /// Begins to tell what happens to both ends; what has happened already is told at once.
     ///
     /// # Errors
-    /// Why the kernel refused; the end's lane is then the agent's for good.
-    pub fn activate(&self, end: PairEnd) -> Result<(), InsertError> {
-        self.datapath.sockets().add_source(self.cookies[end.index()], self.socket(end))
+    /// epoll_ctl(2)'s.
+    pub fn watch(&self, interest: Interest) -> io::Result<()> {
+        ENDS.into_iter().try_for_each(|end| self.datapath.watch(self.token(end), self.socket(end), interest))
+    }
+
+    /// Joins both sockets in the kernel: from now on their segments meet the verdict. What they
+    /// received before waits for [`crate::relay`] to peek at it once, which runs the verdict on it.
+    ///
+    /// The downstream goes first, and until the upstream follows, its segments are the agent's; for
+    /// good where the upstream is refused, which is then what is returned.
+    ///
+    /// # Errors
+    /// Why the kernel refused the downstream. No socket is in any map then.
+    pub fn join(&self, mapping: u32) -> Result<Option<InsertError>, InsertError> {
+        let cookie = |end| {
+            cookie(self.socket(end)).map_err(|e| {
+                InsertError::Other(rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO))
+            })
+        };
+        let cookies = [cookie(PairEnd::Downstream)?, cookie(PairEnd::Upstream)?];
+        let _ = self.cookies.set(cookies);
+        let [downstream, upstream] = cookies;
+        let mut maps = self.datapath.sockets();
+        for (cookie, peer, end) in
+            [(downstream, upstream, PairEnd::Downstream), (upstream, downstream, PairEnd::Upstream)]
+        {
+            maps.add_lane(cookie, LaneKey { peer, slot: self.slot(end), mapping })?;
+        }
+        maps.add_socket(downstream, self.socket(PairEnd::Downstream))?;
+        Ok(maps.add_socket(upstream, self.socket(PairEnd::Upstream)).err())
     }
 
     /// The lane out of an end.
@@ -288,7 +294,7 @@ impl Pair {
     /// An end's socket.
     #[must_use]
     pub fn socket(&self, end: PairEnd) -> BorrowedFd<'_> {
-        let sockets = self.sockets.as_ref().expect("a pair holds its sockets until it is dropped");
+        let sockets = self.sockets.as_ref().expect(HELD);
         sockets[end.index()].as_fd()
     }
 
@@ -333,11 +339,10 @@ impl Drop for Pair {
     fn drop(&mut self) {
         // Closing takes both sockets out of the maps; no verdict can run for them afterwards.
         self.sockets = None;
-        let mut maps = self.datapath.sockets();
-        for cookie in self.cookies {
-            maps.drop_lane(cookie);
+        if let Some(cookies) = self.cookies.get() {
+            let mut maps = self.datapath.sockets();
+            cookies.iter().for_each(|cookie| maps.drop_lane(*cookie));
         }
-        drop(maps);
         self.datapath.free_slot(self.index);
     }
 }

@@ -1,4 +1,4 @@
-//! The two sockmaps and the table between cookies and lanes.
+//! The sockmap and the table between cookies and lanes.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -42,27 +42,17 @@ impl InsertError {
 
 /// The maps that name sockets. aya wants `&mut` for every update.
 pub(super) struct Sockets {
-    pub(super) sources: SockHash<MapData, u64>,
-    pub(super) targets: SockHash<MapData, u64>,
+    pub(super) sockets: SockHash<MapData, u64>,
     pub(super) lanes: HashMap<MapData, u64, LaneKey>,
 }
 
 impl Sockets {
-    pub(super) fn add_target(&mut self, cookie: u64, socket: BorrowedFd<'_>) -> Result<(), InsertError> {
-        self.targets.insert(cookie, socket.as_raw_fd(), 0).map_err(insert_error)
-    }
-
-    pub(super) fn add_source(&mut self, cookie: u64, socket: BorrowedFd<'_>) -> Result<(), InsertError> {
-        self.sources.insert(cookie, socket.as_raw_fd(), 0).map_err(insert_error)
+    pub(super) fn add_socket(&mut self, cookie: u64, socket: BorrowedFd<'_>) -> Result<(), InsertError> {
+        self.sockets.insert(cookie, socket.as_raw_fd(), 0).map_err(insert_error)
     }
 
     pub(super) fn add_lane(&mut self, cookie: u64, key: LaneKey) -> Result<(), InsertError> {
         self.lanes.insert(cookie, key, 0).map_err(insert_error)
-    }
-
-    /// Forgets a target that was never redirected to: nothing can be waiting behind it.
-    pub(super) fn drop_target(&mut self, cookie: u64) {
-        let _ = self.targets.remove(&cookie);
     }
 
     pub(super) fn drop_lane(&mut self, cookie: u64) {

@@ -21,7 +21,7 @@ pub struct Relays {
 pub struct Begun<'a> {
     /// Who moves the bytes.
     pub kind: RelayKind,
-    /// Why not the kernel, or not both directions of it.
+    /// Why not the kernel.
     pub fallback: Option<&'static str>,
     /// Where to read how far it is.
     pub progress: Arc<dyn Progress>,
@@ -68,7 +68,7 @@ impl Relays {
                 Ok(carrying) => {
                     return Begun {
                         kind: RelayKind::Kernel,
-                        fallback: carrying.fallback(),
+                        fallback: None,
                         progress: carrying.progress(),
                         carrier: Carrier::Kernel(Box::new(carrying)),
                     };
@@ -90,9 +90,13 @@ impl Relays {
 impl Begun<'_> {
     /// Relays to the end. Both sockets are closed when it returns: in order after
     /// [`CloseReason::Finished`], by reset after anything else.
-    pub async fn run(self, terms: Terms) -> CloseReason {
+    /// `fell_back` is told why the kernel does not carry both directions, once that is known.
+    pub async fn run(self, terms: Terms, fell_back: kernel::FellBack<'_>) -> CloseReason {
+        if let Some(reason) = self.fallback {
+            fell_back(reason);
+        }
         match self.carrier {
-            Carrier::Kernel(carrying) => carrying.run(terms).await,
+            Carrier::Kernel(carrying) => carrying.run(terms, fell_back).await,
             Carrier::Splice { sockets, pool, progress } => splice::run(sockets, pool, terms, progress).await,
         }
     }

@@ -21,6 +21,9 @@ impl Unavailable {
     }
 }
 
+/// Told why the kernel does not carry both directions.
+pub type FellBack<'a> = &'a (dyn Fn(&'static str) + Send + Sync);
+
 /// Nothing to keep per mapping.
 pub type MappingState = ();
 
@@ -76,17 +79,12 @@ impl KernelRelay {
 
 impl Carrying {
     /// Unreachable.
-    pub fn fallback(&self) -> Option<&'static str> {
-        match self.0 {}
-    }
-
-    /// Unreachable.
     pub fn progress(&self) -> Arc<dyn Progress> {
         match self.0 {}
     }
 
     /// Unreachable.
-    pub async fn run(self, _: Terms) -> CloseReason {
+    pub async fn run(self, _: Terms, _: FellBack<'_>) -> CloseReason {
         match self.0 {}
     }
 }

@@ -5,8 +5,11 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
-use socket2::SockRef;
+use socket2::{SockRef, Socket};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// The parts of TCP_INFO that a relay decides by.
 #[derive(Debug, Clone, Copy)]
@@ -19,13 +22,20 @@ pub struct TcpInfo {
     pub acked: u64,
     /// Bytes received in order, a FIN counting one (Linux 4.1).
     pub received: u64,
+    /// Whether a FIN was received.
+    pub ended: bool,
 }
+
+/// tcpi_state of sockets whose peer has not finished: ESTABLISHED, FIN_WAIT1, FIN_WAIT2
+/// (include/net/tcp_states.h).
+const OPEN_TO_RECEIVE: [u8; 3] = [1, 4, 5];
 
 /// The head of the kernel's `struct tcp_info` (include/uapi/linux/tcp.h), as far as it is used.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct RawTcpInfo {
-    flags: [u8; 8],
+    state: u8,
+    flags: [u8; 7],
     rto_to_fackets: [u32; 9],
     last_data_sent: u32,
     last_ack_sent: u32,
@@ -56,6 +66,15 @@ pub struct SendMemory {
     pub limit: u64,
 }
 
+/// Registers a socket with tokio for reading alone.
+///
+/// # Errors
+/// epoll_ctl(2)'s.
+pub fn readable(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+    // SAFETY: the owned socket stays open, and the same, for as long as the AsyncFd lives.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
+}
+
 /// Reads TCP_INFO.
 ///
 /// # Errors
@@ -67,6 +86,7 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         since_sent: Duration::from_millis(raw.last_data_sent.into()),
         acked: raw.bytes_acked,
         received: raw.bytes_received,
+        ended: !OPEN_TO_RECEIVE.contains(&raw.state),
     })
 }
 
@@ -123,52 +143,28 @@ pub fn accepted(socket: BorrowedFd<'_>) -> io::Result<Accepted> {
     Ok(Accepted { acked, queued: unacked(socket)? })
 }
 
-/// Like [`accepted`], but exact: asked again until no acknowledgement came in between.
+/// Takes what is there, up to the buffer's length; `Ok(0)` is the end of the stream.
 ///
 /// # Errors
-/// The system calls'.
-pub fn accepted_exactly(socket: BorrowedFd<'_>) -> io::Result<Accepted> {
-    loop {
-        let accepted = accepted(socket)?;
-        if tcp_info(socket)?.acked == accepted.acked {
-            return Ok(accepted);
-        }
-    }
+/// recv(2)'s, `WouldBlock` when nothing is there.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::net::recv(socket, buffer, RecvFlags::DONTWAIT)?.1)
 }
 
 /// Appends what is there to `buffer`, up to its capacity; `Ok(0)` is the end of the stream.
 ///
 /// # Errors
 /// recv(2)'s, `WouldBlock` when nothing is there.
-pub fn receive(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
-    receive_with(socket, buffer, RecvFlags::empty())
+pub fn append(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    Ok(rustix::net::recv(socket, spare_capacity(buffer), RecvFlags::DONTWAIT)?.1)
 }
 
-/// Like [`receive`], and leaves it there.
+/// Like [`append`], and leaves it there.
 ///
 /// # Errors
 /// recv(2)'s, `WouldBlock` when nothing is there.
 pub fn peek(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
-    receive_with(socket, buffer, RecvFlags::PEEK)
-}
-
-/// Takes bytes out that were peeked at, at most as many as `scratch` is long; how many.
-///
-/// # Errors
-/// recv(2)'s.
-pub fn discard(socket: BorrowedFd<'_>, scratch: &mut [u8]) -> io::Result<usize> {
-    let (_, n) = rustix::net::recv(socket, scratch, RecvFlags::DONTWAIT)?;
-    Ok(n)
-}
-
-fn receive_with(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>, flags: RecvFlags) -> io::Result<usize> {
-    loop {
-        match rustix::net::recv(socket, rustix::buffer::spare_capacity(buffer), flags | RecvFlags::DONTWAIT) {
-            Ok((_, n)) => return Ok(n),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(e) => return Err(e.into()),
-        }
-    }
+    Ok(rustix::net::recv(socket, spare_capacity(buffer), RecvFlags::DONTWAIT | RecvFlags::PEEK)?.1)
 }
 
 /// Writes what fits.
@@ -200,6 +196,15 @@ pub fn at_end(socket: BorrowedFd<'_>) -> io::Result<bool> {
     let mut byte = [0];
     let (_, n) = rustix::net::recv(socket, &mut byte[..], RecvFlags::DONTWAIT | RecvFlags::PEEK)?;
     Ok(n == 0)
+}
+
+/// Whether the next byte is an urgent one (SIOCATMARK, 0x8905, not in the libc crate).
+#[must_use]
+pub fn at_urgent_mark(socket: BorrowedFd<'_>) -> bool {
+    let mut at: libc::c_int = 0;
+    // SAFETY: the request writes one int through the pointer.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), 0x8905, &raw mut at) };
+    result < 0 || at != 0
 }
 
 /// Sends FIN after everything queued.

@@ -134,9 +134,12 @@ impl Telemetry {
     /// A connection's relay was chosen.
     pub fn relayed(&self, conn: &ConnSnapshot) {
         self.inner.metrics.relayed(conn);
-        if let Some(reason) = conn.fallback {
-            self.explain(reason);
-        }
+    }
+
+    /// The kernel does not carry both directions of a connection.
+    pub fn fell_back(&self, reason: &'static str) {
+        self.inner.metrics.fell_back(reason);
+        self.explain(reason);
     }
 
     /// A connection ended, and is no longer among those that are listed.

@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("conn", &["classify", "relay", "route", "tls", "upstream"]),
     ("drain", &["conn"]),
     ("ebpf", &[]),
-    ("listener", &["conn", "drain"]),
+    ("listener", &["conn", "drain", "relay::socket"]),
     ("relay", &["ebpf", "tls"]),
     ("route", &["upstream"]),
     ("telemetry", &["config::diagnostic"]),

@@ -64,9 +64,10 @@ fn of_limits(Limits { connections, connections_per_listener, file_bytes }: &Limi
     })
 }
 
-fn of_kernel(Kernel { enabled, window_start, window_max, budget }: &Kernel) -> Value {
+fn of_kernel(Kernel { enabled, join_after, window_start, window_max, budget }: &Kernel) -> Value {
     json!({
         "kernel-relay": enabled,
+        "join-after": join_after,
         "window-start": window_start,
         "window-max": window_max,
         "budget": budget,

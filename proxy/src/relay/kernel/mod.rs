@@ -12,4 +12,5 @@ mod stats;
 
 pub use offload::Declined;
 pub use relay::{Carrying, KernelRelay, MappingState, Unavailable};
+pub use run::FellBack;
 pub use selftest::SelfTestError;

@@ -2,11 +2,12 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::super::socket::{self, Accepted};
+use super::super::socket;
 use super::credit::Credit;
-use super::lane::{Carrier, Lane};
-use crate::ebpf::{Datapath, InsertError, Pair, PairEnd};
+use super::lane::Lane;
+use crate::ebpf::{Datapath, Pair, PairEnd};
 
 /// Sizes of a lane's window, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -17,13 +18,17 @@ pub(super) struct Window {
     pub max: u64,
 }
 
-/// A pair whose lanes are open.
-#[derive(Debug)]
-pub(super) struct Offloaded {
-    pub(super) pair: Arc<Pair>,
-    pub(super) lanes: [Lane; 2],
-    /// Why one lane is the agent's, where one is.
-    pub refused: Option<InsertError>,
+/// How and when a connection is handed to the kernel.
+#[derive(Debug, Clone)]
+pub(super) struct Offload {
+    /// Index of the mapping in the program's tables.
+    pub(super) mapping: u32,
+    pub(super) window: Window,
+    /// What the agent carries first: bytes, and [`proxy_common::SEGMENT_CHARGE`] a message. A short
+    /// connection is over before it has paid for two entries in a sockmap.
+    pub(super) after: u64,
+    /// Whether the kernel relay is switched on.
+    pub(super) on: Arc<AtomicBool>,
 }
 
 /// Why a connection is not in the kernel, and its sockets back, untouched.
@@ -35,46 +40,46 @@ pub struct Declined {
     pub sockets: [OwnedFd; 2],
 }
 
-/// Opens both lanes. Nothing may have been read from either socket except what is already in the
-/// other's send queue.
-///
-/// # Errors
-/// [`Declined`], when userspace has to carry both directions.
-pub(super) fn offload(
-    datapath: &Arc<Datapath>,
-    mapping: u32,
-    window: Window,
-    sockets: [OwnedFd; 2],
-) -> Result<Offloaded, Declined> {
-    let Some(mut credits) = credits(datapath, window) else {
-        return Err(Declined { reason: "budget", sockets });
-    };
-    let mut give_back = || credits.iter_mut().for_each(|c| c.release(datapath));
-    let pair = match Pair::new(datapath, mapping, sockets) {
-        Ok(pair) => pair,
-        Err((error, sockets)) => {
-            give_back();
-            return Err(Declined { reason: error.as_str(), sockets });
+impl Offload {
+    /// Opens both lanes, each drained by its agent. What a lane is refused stays the agent's; why, is
+    /// what is returned.
+    ///
+    /// # Errors
+    /// Why both stay the agent's.
+    pub(super) fn join(
+        &self,
+        pair: &Pair,
+        lanes: &mut [Lane; 2],
+    ) -> Result<Option<&'static str>, &'static str> {
+        if !self.on.load(Relaxed) {
+            return Err("switched_off");
         }
-    };
-    let Some(bases) = bases(&pair) else {
-        give_back();
-        return Err(Declined { reason: "tcp_info", sockets: pair.dissolve() });
-    };
-    // The upstream first: in server-first protocols its greeting may be there already.
-    let upstream = open(&pair, PairEnd::Upstream);
-    let downstream = open(&pair, PairEnd::Downstream);
-    if let (Err(error), Err(_)) = (upstream, downstream) {
-        give_back();
-        return Err(Declined { reason: error.as_str(), sockets: pair.dissolve() });
+        let datapath = pair.datapath();
+        let mut credits = credits(datapath, self.window).ok_or("budget")?;
+        for (end, lane) in [PairEnd::Downstream, PairEnd::Upstream].into_iter().zip(&*lanes) {
+            if lane.written() == 0 {
+                Credit::open(pair.lane(end));
+            }
+        }
+        let refused = match pair.join(self.mapping) {
+            Ok(refused) => refused,
+            Err(error) => {
+                credits.iter_mut().for_each(|credit| credit.release(datapath));
+                return Err(error.as_str());
+            }
+        };
+        let ([downstream, upstream], [first, mut second]) = (lanes, credits);
+        downstream.join(first);
+        if refused.is_some() {
+            second.release(datapath);
+        } else {
+            upstream.join(second);
+            // The upstream first: in server-first protocols its greeting may be there already.
+            socket::kick(pair.socket(PairEnd::Upstream));
+        }
+        socket::kick(pair.socket(PairEnd::Downstream));
+        Ok(refused.map(|error| error.as_str()))
     }
-    let lane = |source: PairEnd, credit, opened: Result<(), InsertError>| {
-        let carrier = if opened.is_ok() { Carrier::Kernel } else { Carrier::Agent };
-        Lane::new(source, carrier, credit, bases[source.other().index()])
-    };
-    let [first, second] = credits;
-    let lanes = [lane(PairEnd::Downstream, first, downstream), lane(PairEnd::Upstream, second, upstream)];
-    Ok(Offloaded { pair: Arc::new(pair), lanes, refused: downstream.err().or(upstream.err()) })
 }
 
 fn credits(datapath: &Datapath, window: Window) -> Option<[Credit; 2]> {
@@ -93,17 +98,4 @@ fn credits(datapath: &Datapath, window: Window) -> Option<[Credit; 2]> {
             None
         }
     }
-}
-
-/// What each end had accepted before any lane wrote to it.
-fn bases(pair: &Pair) -> Option<[u64; 2]> {
-    let base = |end| socket::accepted_exactly(pair.socket(end)).ok().map(Accepted::total);
-    Some([base(PairEnd::Downstream)?, base(PairEnd::Upstream)?])
-}
-
-fn open(pair: &Pair, source: PairEnd) -> Result<(), InsertError> {
-    Credit::open(pair.lane(source));
-    pair.activate(source)?;
-    socket::kick(pair.socket(source));
-    Ok(())
 }

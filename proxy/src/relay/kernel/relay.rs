@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::super::{Step, Terms};
-use super::offload::{Declined, Offloaded, Window, offload};
-use super::run::{progress, run};
+use super::offload::{Declined, Offload, Window};
+use super::run::{Agent, FellBack};
 use super::selftest::{SelfTestError, self_test};
 use crate::config::settings;
-use crate::ebpf::{Datapath, LoadError, MappingSlot, default_limit, forward_log};
+use crate::ebpf::{Datapath, LoadError, MappingSlot, Pair, default_limit, forward_log};
 use crate::telemetry::{CloseReason, KernelStats, Progress};
 
 /// Why there is no kernel relay.
@@ -45,7 +45,8 @@ impl Unavailable {
 pub struct KernelRelay {
     datapath: Arc<Datapath>,
     window: Window,
-    on: AtomicBool,
+    after: u64,
+    on: Arc<AtomicBool>,
 }
 
 /// A mapping's place in the kernel's tables.
@@ -83,7 +84,7 @@ impl KernelRelay {
         }
         let window = Window { start: settings.window_start.into(), max: settings.window_max.into() };
         self_test(&datapath, window).await?;
-        Ok(Self { datapath, window, on: AtomicBool::new(true) })
+        Ok(Self { datapath, window, after: settings.join_after, on: Arc::new(AtomicBool::new(true)) })
     }
 
     /// A place for a mapping's counters.
@@ -101,7 +102,7 @@ impl KernelRelay {
         }
     }
 
-    /// Hands a pair of sockets to the kernel.
+    /// Takes a pair of sockets into the kernel's hands: now, or once it is worth it.
     ///
     /// # Errors
     /// Why userspace has to carry them, with the sockets.
@@ -109,9 +110,13 @@ impl KernelRelay {
         if !self.on.load(Relaxed) {
             return Err(Declined { reason: "switched_off", sockets });
         }
-        let offloaded = offload(&self.datapath, mapping.id(), self.window, sockets)?;
-        let progress = progress(&offloaded);
-        Ok(Carrying { offloaded, progress })
+        let offload = Offload {
+            mapping: mapping.id(),
+            window: self.window,
+            after: self.after,
+            on: Arc::clone(&self.on),
+        };
+        Carrying::new(&self.datapath, offload, sockets)
     }
 
     /// The kernel's side, for metrics.
@@ -121,28 +126,44 @@ impl KernelRelay {
     }
 }
 
-/// A connection in the kernel's hands.
+/// A connection in the kernel's hands, or its agent's.
 #[derive(Debug)]
 pub struct Carrying {
-    offloaded: Offloaded,
-    progress: Arc<super::progress::KernelProgress>,
+    agent: Agent,
+    refused: Option<&'static str>,
 }
 
 impl Carrying {
-    /// Why one of the two directions is the agent's, where one is.
-    #[must_use]
-    pub fn fallback(&self) -> Option<&'static str> {
-        self.offloaded.refused.map(|error| error.as_str())
+    /// Takes both sockets.
+    ///
+    /// # Errors
+    /// Why userspace has to carry them, with the sockets.
+    pub(super) fn new(
+        datapath: &Arc<Datapath>,
+        offload: Offload,
+        sockets: [OwnedFd; 2],
+    ) -> Result<Self, Declined> {
+        let pair =
+            Pair::new(datapath, sockets).map_err(|sockets| Declined { reason: "map_full", sockets })?;
+        if offload.after > 0 {
+            return Ok(Self { agent: Agent::new(pair, offload), refused: None });
+        }
+        let (agent, refused) = Agent::joined(pair, &offload)?;
+        Ok(Self { agent, refused })
     }
 
     /// Where to read how far it is.
     #[must_use]
     pub fn progress(&self) -> Arc<dyn Progress> {
-        Arc::clone(&self.progress) as Arc<dyn Progress>
+        self.agent.progress()
     }
 
-    /// Sees the connection to its end; both sockets are closed then.
-    pub async fn run(self, terms: Terms) -> CloseReason {
-        run(self.offloaded, terms, self.progress).await
+    /// Sees the connection to its end; both sockets are closed then. `fell_back` is told why the
+    /// kernel does not carry both directions, once that is known.
+    pub async fn run(self, terms: Terms, fell_back: FellBack<'_>) -> CloseReason {
+        if let Some(reason) = self.refused {
+            fell_back(reason);
+        }
+        self.agent.run(terms, fell_back).await
     }
 }

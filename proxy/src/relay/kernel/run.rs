@@ -6,50 +6,80 @@ use std::time::{Duration, Instant};
 use super::super::clock::{Clock, LAST_WORDS, sleep_until};
 use super::super::{Fault, Terms, socket};
 use super::lane::{Lane, Wants};
-use super::offload::Offloaded;
+use super::offload::{Declined, Offload};
 use super::progress::KernelProgress;
 use crate::ebpf::{Event, Events, Interest, Pair, PairEnd};
 use crate::telemetry::CloseReason;
 
 const ENDS: [PairEnd; 2] = [PairEnd::Downstream, PairEnd::Upstream];
 
-/// Where others can see how far the relay is.
-#[must_use]
-pub(super) fn progress(offloaded: &Offloaded) -> Arc<KernelProgress> {
-    Arc::new(KernelProgress::new(Arc::downgrade(&offloaded.pair)))
-}
+/// Told why the kernel does not carry both directions.
+pub type FellBack<'a> = &'a (dyn Fn(&'static str) + Send + Sync);
 
-/// Relays until both directions are complete or something ends the connection. Both sockets are
-/// closed when it returns: in order after [`CloseReason::Finished`], by reset after anything else.
-pub(super) async fn run(offloaded: Offloaded, terms: Terms, progress: Arc<KernelProgress>) -> CloseReason {
-    let mut agent =
-        Agent { pair: offloaded.pair, lanes: offloaded.lanes, armed: Default::default(), progress };
-    let reason = agent.relay(terms).await;
-    if reason == CloseReason::Finished {
-        for end in ENDS {
-            // On failure close(2) resets, after everything was delivered: no worse than noisy.
-            let _ = socket::reset_on_close(agent.pair.socket(end), false);
-        }
-    }
-    reason
-}
-
-struct Agent {
+/// The agent of one connection.
+#[derive(Debug)]
+pub(super) struct Agent {
     pair: Arc<Pair>,
     lanes: [Lane; 2],
+    /// How the pair is to be joined, until it was tried.
+    offload: Option<Offload>,
+    /// Whether both ends are watched yet.
+    watched: bool,
     /// What is asked for, per end.
     armed: [Interest; 2],
     progress: Arc<KernelProgress>,
 }
 
 impl Agent {
-    async fn relay(&mut self, terms: Terms) -> CloseReason {
+    /// An agent that carries both lanes, until they have shown that it is worth joining them.
+    pub(super) fn new(pair: Pair, offload: Offload) -> Self {
+        Self::with(pair, ENDS.map(Lane::new), Some(offload), Interest::INPUT)
+    }
+
+    /// An agent whose lanes join at once, and why one does not.
+    ///
+    /// # Errors
+    /// Why neither does.
+    pub(super) fn joined(pair: Pair, offload: &Offload) -> Result<(Self, Option<&'static str>), Declined> {
+        let mut lanes = ENDS.map(Lane::new);
+        match offload.join(&pair, &mut lanes) {
+            Ok(refused) => Ok((Self::with(pair, lanes, None, Interest::END), refused)),
+            Err(reason) => Err(Declined { reason, sockets: pair.dissolve() }),
+        }
+    }
+
+    fn with(pair: Pair, lanes: [Lane; 2], offload: Option<Offload>, interest: Interest) -> Self {
+        let pair = Arc::new(pair);
+        let progress = Arc::new(KernelProgress::new(Arc::downgrade(&pair)));
+        Self { pair, lanes, offload, watched: false, armed: [interest; 2], progress }
+    }
+
+    /// Where others can see how far the relay is.
+    pub(super) fn progress(&self) -> Arc<KernelProgress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Relays until both directions are complete or something ends the connection. Both sockets are
+    /// closed when it returns: in order after [`CloseReason::Finished`], by reset after anything else.
+    pub(super) async fn run(mut self, terms: Terms, fell_back: FellBack<'_>) -> CloseReason {
+        let reason = self.relay(terms, fell_back).await;
+        if reason == CloseReason::Finished {
+            for end in ENDS {
+                // On failure close(2) resets, after everything was delivered: no worse than noisy.
+                let _ = socket::reset_on_close(self.pair.socket(end), false);
+            }
+        }
+        reason
+    }
+
+    async fn relay(&mut self, terms: Terms, fell_back: FellBack<'_>) -> CloseReason {
         let stop = terms.stop.clone();
         let mut clock = Clock::new(terms);
-        let mut events = Events::NUDGE;
+        // What a client has sent by now is carried before anybody is asked to tell of it.
+        let mut events = Events::default();
         loop {
-            let after = match self.step(events) {
-                Ok(after) => after,
+            let wants = match self.step(events, fell_back) {
+                Ok(wants) => wants,
                 Err(fault) => return self.last_words(fault).await,
             };
             if self.lanes.iter().all(Lane::finished) {
@@ -61,9 +91,11 @@ impl Agent {
             if let Some(reason) = clock.check(ENDS.map(|end| self.pair.socket(end))) {
                 return reason;
             }
+            let after = wants.iter().filter_map(|w| w.after).min();
             let until = [after.map(|d| Instant::now() + d), clock.next()].into_iter().flatten().min();
             events = tokio::select! {
                 events = self.pair.events() => events,
+                () = tokio::task::yield_now(), if wants.iter().any(|w| w.again) => Events::NUDGE,
                 () = sleep_until(until) => Events::NUDGE,
                 () = stop.cancelled() => return CloseReason::Drained,
             };
@@ -71,35 +103,70 @@ impl Agent {
     }
 
     /// Moves both lanes on and asks the kernel for what they wait for.
-    fn step(&mut self, events: Events) -> Result<Option<Duration>, Fault> {
+    fn step(&mut self, events: Events, fell_back: FellBack<'_>) -> Result<[Wants; 2], Fault> {
+        let mut wants = self.step_lanes(events)?;
+        if self.join(fell_back) {
+            // What came in the meantime was told to nobody yet.
+            wants = self.step_lanes(Events::NUDGE)?;
+        }
+        self.arm(wants, events).map_err(|error| {
+            tracing::error!(%error, "epoll refused a relayed socket");
+            Fault::Integrity
+        })?;
+        Ok(wants)
+    }
+
+    fn step_lanes(&mut self, events: Events) -> Result<[Wants; 2], Fault> {
         let wants = [self.lanes[0].step(&self.pair, events), self.lanes[1].step(&self.pair, events)];
         for (end, lane) in ENDS.into_iter().zip(&mut self.lanes) {
             self.progress.wrote(end, lane.written());
-            if self.pair.datapath().budget().is_short() {
-                lane.credit().shrink(self.pair.datapath(), self.pair.lane(end));
+            let datapath = self.pair.datapath();
+            if datapath.budget().is_short()
+                && let Some(credit) = lane.credit()
+            {
+                credit.shrink(datapath, self.pair.lane(end));
             }
         }
-        let wants = [wants[0]?, wants[1]?];
-        self.arm(wants, events)?;
-        Ok(wants.iter().filter_map(|w| w.after).min())
+        let [downstream, upstream] = wants;
+        Ok([downstream?, upstream?])
     }
 
-    fn arm(&mut self, wants: [Wants; 2], events: Events) -> Result<(), Fault> {
+    /// Joins the pair once it is worth it, and possible; whether that was tried now.
+    fn join(&mut self, fell_back: FellBack<'_>) -> bool {
+        let charged = self.lanes.iter().map(Lane::charged).sum::<u64>();
+        let Some(offload) = self.offload.take_if(|offload| {
+            charged >= offload.after && self.lanes.iter().all(|lane| lane.can_join(&self.pair))
+        }) else {
+            return false;
+        };
+        if let Some(reason) = offload.join(&self.pair, &mut self.lanes).unwrap_or_else(Some) {
+            fell_back(reason);
+        }
+        true
+    }
+
+    /// Has the kernel tell what is waited for.
+    fn arm(&mut self, wants: [Wants; 2], events: Events) -> std::io::Result<()> {
+        if !std::mem::replace(&mut self.watched, true) {
+            self.pair.watch(self.armed[0])?;
+        }
+        let carried = self.lanes.iter().all(Lane::is_agents);
         for end in ENDS {
-            let wanted = Interest {
-                readable: wants[end.index()].readable,
-                writable: wants[end.other().index()].writable,
+            let writable = wants[end.other().index()].writable;
+            let wanted = if carried {
+                Interest { writable, ..Interest::INPUT }
+            } else {
                 // A FIN once seen stays, and would be told again at each asking.
-                closing: !self.lanes[end.index()].peer_closed(),
+                let closing = !self.lanes[end.index()].peer_closed();
+                Interest { readable: wants[end.index()].readable, writable, closing }
             };
-            // Edge-triggered: having been told once, we are told again only after asking again.
-            let told = (wanted.readable && events.has(end, Event::Readable))
-                || (wanted.writable && events.has(end, Event::Writable));
+            // Edge-triggered: having been told once, we are told again only after asking again, or,
+            // where we read until there is nothing, when more comes.
+            let told = !carried
+                && ((wanted.readable && events.has(end, Event::Readable))
+                    || (wanted.writable && events.has(end, Event::Writable)));
             if wanted != self.armed[end.index()] || told {
-                self.pair.arm(end, wanted).map_err(|error| {
-                    tracing::error!(%error, "epoll refused a relayed socket");
-                    Fault::Integrity
-                })?;
+                self.pair.arm(end, wanted)?;
                 self.armed[end.index()] = wanted;
             }
         }
@@ -141,7 +208,9 @@ impl Drop for Agent {
             }
         }
         for lane in &mut self.lanes {
-            lane.credit().release(self.pair.datapath());
+            if let Some(credit) = lane.credit() {
+                credit.release(self.pair.datapath());
+            }
         }
     }
 }

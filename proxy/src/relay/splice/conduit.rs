@@ -92,7 +92,7 @@ impl Conduit {
             Self::Buffer { bytes, taken } => {
                 bytes.clear();
                 *taken = 0;
-                socket::receive(source.as_fd(), bytes)
+                socket::append(source.as_fd(), bytes)
             }
         }
     }

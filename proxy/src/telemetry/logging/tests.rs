@@ -9,8 +9,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::writer::Lines;
 use super::{LogError, LogHandle, subscriber};
 use crate::config::settings::{Log, LogFormat, Settings};
+use crate::telemetry::Telemetry;
 use crate::telemetry::queue::Queue;
-use crate::telemetry::{ConnSnapshot, Telemetry};
 
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -134,26 +134,10 @@ fn a_handle_to_nothing_says_so() {
 fn a_reason_against_the_kernel_relay_is_told_once() {
     let buffer = Buffer::default();
     let (subscriber, _handle) = subscriber(&log("info", LogFormat::Json), buffer.clone()).unwrap();
-    let conn = |fallback| ConnSnapshot {
-        id: 1,
-        listener: "127.0.0.1:80".parse().unwrap(),
-        peer: "10.0.0.1:5000".parse().unwrap(),
-        mapping: None,
-        stats_name: None,
-        upstream: None,
-        relay: Some("splice"),
-        fallback,
-        received: 0,
-        sent: 0,
-        received_in_kernel: 0,
-        sent_in_kernel: 0,
-        duration_ms: 0,
-        connect_us: 0,
-    };
     let telemetry = Telemetry::default();
     with_default(subscriber, || {
-        for fallback in [Some("urgent"), None, Some("configured"), Some("urgent"), Some("configured")] {
-            telemetry.relayed(&conn(fallback));
+        for reason in ["urgent", "configured", "urgent", "configured"] {
+            telemetry.fell_back(reason);
         }
     });
     let lines = buffer.take();

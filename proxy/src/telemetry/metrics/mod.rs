@@ -119,14 +119,15 @@ impl Metrics {
     }
 
     pub(super) fn relayed(&self, conn: &ConnSnapshot) {
-        if let Some(reason) = conn.fallback {
-            self.fallbacks.with_label_values(&[reason]).inc();
-        }
         let mut ledger = self.ledger();
         let label = ledger.know(conn);
         let connect = Duration::from_micros(conn.connect_us);
         self.connections.with_label_values(&[&*label, conn.relay.unwrap_or("none")]).inc();
         self.connect_duration.with_label_values(&[&*label]).observe(connect.as_secs_f64());
+    }
+
+    pub(super) fn fell_back(&self, reason: &str) {
+        self.fallbacks.with_label_values(&[reason]).inc();
     }
 
     pub(super) fn closed(&self, conn: &ConnSnapshot, reason: CloseReason) {

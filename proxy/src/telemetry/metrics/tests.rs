@@ -89,11 +89,11 @@ fn a_scripted_day_gives_exactly_these_samples() {
     telemetry.refused("total");
     let (one, mut two) = (conn(1, "pay", 100), conn(2, "pay", 10));
     two.relay = Some("splice");
-    two.fallback = Some("urgent");
     for conn in [&one, &two] {
         telemetry.opened(conn);
         telemetry.relayed(conn);
     }
+    telemetry.fell_back("urgent");
     telemetry.closed(&one, CloseReason::Integrity);
 
     let (version, features) =
@@ -268,7 +268,8 @@ fn promtool_finds_no_fault() {
     let open = conn(1, "pay", 100);
     telemetry.accept_error(listener(), "aborted");
     telemetry.refused("total");
-    telemetry.relayed(&ConnSnapshot { fallback: Some("urgent"), ..open.clone() });
+    telemetry.relayed(&open);
+    telemetry.fell_back("urgent");
     telemetry.closed(&open, CloseReason::Finished);
     let promtool = Command::new("promtool")
         .args(["check", "metrics"])

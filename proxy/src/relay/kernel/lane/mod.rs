@@ -1,5 +1,7 @@
 //! One direction of a pair: a state machine of non-blocking steps.
 
+mod carry;
+
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -7,9 +9,7 @@ use super::super::socket;
 use super::super::{Failure, Fault};
 use super::credit::{Credit, Grant};
 use crate::ebpf::{Event, Events, LaneView, Pair, PairEnd};
-
-/// Bytes carried at a time where the agent carries all.
-const CHUNK: usize = 64 << 10;
+use carry::{Carry, Failed, Pause};
 
 /// Most bytes carried at a time when the verdict passes them.
 const MOST: usize = 4 << 20;
@@ -17,14 +17,9 @@ const MOST: usize = 4 << 20;
 /// The first and the longest wait between two looks at something the kernel does not announce.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
-/// Who carries a lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Carrier {
-    /// The verdict, and the agent what the verdict passes.
-    Kernel,
-    /// The agent alone: the kernel did not take the source.
-    Agent,
-}
+/// What both ends had accepted before any lane wrote to them, the downstream's first: Linux counts the
+/// SYN of the side that connects as acknowledged, and not that of the side that accepts.
+const BASES: [u64; 2] = [0, 1];
 
 /// What a lane waits for after a step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,23 +30,25 @@ pub(super) struct Wants {
     pub(super) writable: bool,
     /// Another look after this long.
     pub(super) after: Option<Duration>,
+    /// Another look as soon as other connections had their turn.
+    pub(super) again: bool,
 }
 
 /// The lane from one end of a pair to the other.
 #[derive(Debug)]
 pub(super) struct Lane {
     source: PairEnd,
-    carrier: Carrier,
-    credit: Credit,
-    /// What the destination had accepted before the lane began.
-    base: u64,
+    /// With credit, the verdict carries, and the agent what it passes; without, the agent alone.
+    credit: Option<Credit>,
     /// Bytes the agent wrote to the destination.
     written: u64,
     /// `redirected` when the drain barrier was last seen to hold.
     barrier_at: Option<u64>,
-    /// Read from the source by an agent that carries all, and how much the destination has taken.
-    carry: Vec<u8>,
-    carried: usize,
+    /// What the agent carries alone.
+    carry: Carry,
+    /// Joined on its way: the first segment may overlap what was read before, and the verdict cannot
+    /// know.
+    unproven: bool,
     peer_closed: bool,
     eof: bool,
     finished: bool,
@@ -61,16 +58,15 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(source: PairEnd, carrier: Carrier, credit: Credit, base: u64) -> Self {
+    /// A lane that its agent carries, until it joins.
+    pub(super) fn new(source: PairEnd) -> Self {
         Self {
             source,
-            carrier,
-            credit,
-            base,
+            credit: None,
             written: 0,
             barrier_at: None,
-            carry: Vec::new(),
-            carried: 0,
+            carry: Carry::new(source),
+            unproven: false,
             peer_closed: false,
             eof: false,
             finished: false,
@@ -94,8 +90,31 @@ impl Lane {
         self.written
     }
 
-    pub(super) fn credit(&mut self) -> &mut Credit {
-        &mut self.credit
+    /// Credit, where the kernel carries.
+    pub(super) fn credit(&mut self) -> Option<&mut Credit> {
+        self.credit.as_mut()
+    }
+
+    /// Whether the agent carries all.
+    pub(super) fn is_agents(&self) -> bool {
+        self.credit.is_none()
+    }
+
+    /// What the agent has carried, in credit's currency.
+    pub(super) fn charged(&self) -> u64 {
+        self.carry.charged()
+    }
+
+    /// Whether the lane can join.
+    pub(super) fn can_join(&self, pair: &Pair) -> bool {
+        self.carry.can_join(pair.socket(self.source))
+    }
+
+    /// The source is in the kernel's hands from now on. Without a limit, until the first segment is
+    /// proven, where something was read before.
+    pub(super) fn join(&mut self, credit: Credit) {
+        self.unproven = self.written > 0;
+        self.credit = Some(credit);
     }
 
     /// Does everything that can be done without waiting.
@@ -105,6 +124,7 @@ impl Lane {
         }
         self.peer_closed |=
             events.has(self.source, Event::PeerClosed) || events.has(self.source, Event::Failed);
+        self.carry.note(self.source, events, self.peer_closed);
         self.notice_failure(pair, events)?;
         if self.view(pair).broken() {
             return Err(Fault::Integrity);
@@ -112,7 +132,7 @@ impl Lane {
         let mut wants = self.carry(pair)?;
         if self.eof {
             wants = self.finish(pair)?;
-        } else if self.carrier == Carrier::Kernel && wants == Wants::default() {
+        } else if !self.is_agents() && wants == Wants::default() {
             wants = self.grant(pair)?;
         }
         Ok(self.pace(pair, wants))
@@ -152,10 +172,7 @@ impl Lane {
         if self.eof {
             return Ok(Wants::default());
         }
-        match self.carrier {
-            Carrier::Kernel => self.carry_passed(pair),
-            Carrier::Agent => self.carry_all(pair),
-        }
+        if self.is_agents() { self.carry_all(pair) } else { self.carry_passed(pair) }
     }
 
     /// Writes what the verdict passed to the destination, then tells the verdict, and only then
@@ -170,6 +187,10 @@ impl Lane {
             let held = self.held(pair);
             if held == 0 && !self.peer_closed {
                 return Ok(Wants::default());
+            }
+            if self.unproven && held > 0 {
+                self.prove(pair)?;
+                continue;
             }
             if let Some(wants) = self.wait_for_room(pair, held)? {
                 return Ok(wants);
@@ -195,6 +216,30 @@ impl Lane {
         }
     }
 
+    /// Takes out what the first segment brings a second time: what was passed and read, beyond what
+    /// TCP has received. The verdict knows where that segment ends, and sees to later ones.
+    fn prove(&mut self, pair: &Pair) -> Result<(), Fault> {
+        let received = || {
+            let info = socket::tcp_info(pair.socket(self.source)).map_err(|e| self.fault(self.source, &e))?;
+            Ok(info.received - u64::from(info.ended))
+        };
+        let (before, passed) = (received()?, self.view(pair).passed());
+        if received()? != before {
+            return Ok(());
+        }
+        let mut again = (passed + self.written).saturating_sub(before);
+        let lane = self.view(pair);
+        lane.set_done(lane.done() + again);
+        while again > 0 {
+            let most = usize::try_from(again).unwrap_or(MOST).min(MOST);
+            let taken = socket::receive(pair.socket(self.source), &mut vec![0; most])
+                .map_err(|e| self.fault(self.source, &e))?;
+            again -= taken as u64;
+        }
+        self.unproven = false;
+        Ok(())
+    }
+
     /// The second half of [`Lane::carry_passed`], for bytes that were peeked at.
     fn forward(&mut self, pair: &Pair, bytes: &mut [u8]) -> Result<Option<Wants>, Fault> {
         let taken = match socket::send(pair.socket(self.source.other()), bytes) {
@@ -211,7 +256,7 @@ impl Lane {
         lane.set_done(lane.done() + taken as u64);
         let mut left = taken;
         while left > 0 {
-            left -= socket::discard(pair.socket(self.source), &mut bytes[..left])
+            left -= socket::receive(pair.socket(self.source), &mut bytes[..left])
                 .map_err(|e| self.fault(self.source, &e))?;
         }
         Ok(None)
@@ -222,7 +267,7 @@ impl Lane {
     fn not_yet(&self, pair: &Pair) -> Wants {
         let behind = self.held(pair) > 0;
         let after = (behind || self.peer_closed).then_some(LOOK_AGAIN.0);
-        Wants { readable: behind, after, writable: false }
+        Wants { readable: behind, after, ..Wants::default() }
     }
 
     /// Bytes that the verdict passed and the destination has not taken.
@@ -231,36 +276,20 @@ impl Lane {
         lane.passed() - lane.done()
     }
 
-    /// Reads and writes everything: the kernel did not take this source.
+    /// Reads and writes everything: the kernel does not have this source.
     fn carry_all(&mut self, pair: &Pair) -> Result<Wants, Fault> {
-        loop {
-            while self.carried < self.carry.len() {
-                match socket::send(pair.socket(self.source.other()), &self.carry[self.carried..]) {
-                    Ok(n) => {
-                        self.carried += n;
-                        self.written += n as u64;
-                    }
-                    Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(when_writable()),
-                    Err(e) => return Err(self.fault(self.source.other(), &e)),
-                }
-            }
-            self.carry.clear();
-            self.carried = 0;
-            self.carry.reserve_exact(CHUNK);
-            match socket::receive(pair.socket(self.source), &mut self.carry) {
-                Ok(0) => {
-                    self.eof = true;
-                    self.carry = Vec::new();
-                    return Ok(Wants::default());
-                }
-                Ok(_) => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    self.carry = Vec::new();
-                    return Ok(Wants { readable: true, ..Wants::default() });
-                }
-                Err(e) => return Err(self.fault(self.source, &e)),
-            }
-        }
+        let [source, destination] = [self.source, self.source.other()].map(|end| pair.socket(end));
+        let pause = self.carry.go(source, destination, &mut self.written).map_err(|failed| match failed {
+            Failed::Source(e) => self.fault(self.source, &e),
+            Failed::Destination(e) => self.fault(self.source.other(), &e),
+        })?;
+        self.eof = self.carry.eof() && self.carry.is_empty();
+        Ok(Wants {
+            readable: !self.carry.eof(),
+            writable: pause == Pause::Full,
+            again: pause == Pause::Turn,
+            after: None,
+        })
     }
 
     /// The drain barrier: the destination has accepted every byte that went before.
@@ -284,7 +313,7 @@ impl Lane {
     fn accepted(&self, pair: &Pair) -> Result<u64, Fault> {
         let destination = self.source.other();
         let now = socket::accepted(pair.socket(destination)).map_err(|e| self.fault(destination, &e))?;
-        Ok(now.total().saturating_sub(self.base))
+        Ok(now.total().saturating_sub(self.base()))
     }
 
     /// Before passed bytes go to the destination it must have room for them and a window on top:
@@ -297,7 +326,8 @@ impl Lane {
         let memory =
             socket::send_memory(pair.socket(destination)).map_err(|e| self.fault(destination, &e))?;
         let room = memory.limit.saturating_sub(memory.queued);
-        if room >= self.credit.room_to_resume(held, memory.limit) {
+        let enough = self.credit.as_ref().map_or(held, |credit| credit.room_to_resume(held, memory.limit));
+        if room >= enough {
             return Ok(None);
         }
         // Below a quarter the socket is surely not writable for poll(2), so this cannot spin.
@@ -305,10 +335,12 @@ impl Lane {
     }
 
     fn grant(&mut self, pair: &Pair) -> Result<Wants, Fault> {
-        let destination = self.source.other();
-        let grant = self
-            .credit
-            .grant(pair.datapath(), pair.lane(self.source), pair.socket(destination), self.written, self.base)
+        let (destination, base) = (self.source.other(), self.base());
+        let Some(credit) = self.credit.as_mut().filter(|_| !self.unproven) else {
+            return Ok(Wants::default());
+        };
+        let grant = credit
+            .grant(pair.datapath(), pair.lane(self.source), pair.socket(destination), self.written, base)
             .map_err(|e| self.fault(destination, &e))?;
         Ok(match grant {
             Grant::Enough => Wants::default(),
@@ -320,7 +352,8 @@ impl Lane {
     /// Passes the end of the stream on, once every byte before it is in the destination's queue
     /// and the numbers of all three agree.
     fn finish(&mut self, pair: &Pair) -> Result<Wants, Fault> {
-        if !self.barrier_holds(pair)? {
+        // What the agent alone has carried was taken when its calls returned.
+        if !self.is_agents() && !self.barrier_holds(pair)? {
             return Ok(look_again());
         }
         let info = socket::tcp_info(pair.socket(self.source)).map_err(|e| self.fault(self.source, &e))?;
@@ -336,11 +369,15 @@ impl Lane {
 
     /// Whether everything that can still be saved after a failure has reached the destination's peer.
     pub(super) fn delivered(&mut self, pair: &Pair) -> bool {
-        let settled = self.carrier == Carrier::Agent || self.barrier_holds(pair).unwrap_or(true);
+        let settled = self.is_agents() || (self.barrier_holds(pair).unwrap_or(true) && self.held(pair) == 0);
         settled
             && self.carry.is_empty()
-            && (self.carrier == Carrier::Agent || self.held(pair) == 0)
             && socket::unacked(pair.socket(self.source.other())).unwrap_or(0) == 0
+    }
+
+    /// What the destination had accepted before the lane began.
+    fn base(&self) -> u64 {
+        BASES[self.source.other().index()]
     }
 
     fn view<'a>(&self, pair: &'a Pair) -> LaneView<'a> {

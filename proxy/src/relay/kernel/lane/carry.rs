@@ -1,0 +1,176 @@
+//! What an agent carries alone: recv(2) and send(2), until the lane joins the kernel or ends.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
+
+use proxy_common::SEGMENT_CHARGE;
+
+use super::super::super::socket;
+use crate::ebpf::{Event, Events, PairEnd};
+
+/// Bytes carried at a time: more than a connection's first window, so that one read empties a source
+/// before it can join.
+const CHUNK: usize = 256 << 10;
+
+/// Chunks carried before other connections have their turn.
+const TURN: usize = 16;
+
+thread_local! {
+    /// Where carried bytes go through: most leave at once, and only the rest needs memory of its own.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; CHUNK]);
+}
+
+/// Bytes between a source and a destination that are not in the kernel's hands.
+#[derive(Debug)]
+pub(super) struct Carry {
+    /// Read from the source and not yet taken by the destination.
+    held: VecDeque<u8>,
+    /// Whether there may be something to read.
+    readable: bool,
+    /// Whether the last read emptied the source: every segment that came since is unread.
+    clean: bool,
+    /// Urgent bytes were announced: reading stops short at their mark, so that only EAGAIN says
+    /// that the source is empty.
+    urgent: bool,
+    /// The source's FIN was announced: reading goes on until it comes.
+    closing: bool,
+    eof: bool,
+    /// Bytes read, and a charge for each message.
+    charged: u64,
+}
+
+/// Why carrying stopped for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// The source is empty, or at its end.
+    Drained,
+    /// The destination is full.
+    Full,
+    /// Others are to have their turn.
+    Turn,
+}
+
+/// Which end's system call failed.
+pub(super) enum Failed {
+    Source(io::Error),
+    Destination(io::Error),
+}
+
+impl Carry {
+    /// Nothing yet.
+    pub(super) fn new(source: PairEnd) -> Self {
+        Self {
+            held: VecDeque::new(),
+            // A client that speaks first often has, by the time its upstream is connected.
+            readable: source == PairEnd::Downstream,
+            clean: true,
+            urgent: false,
+            closing: false,
+            eof: false,
+            charged: 0,
+        }
+    }
+
+    /// Takes note of what happened to the source.
+    pub(super) fn note(&mut self, source: PairEnd, events: Events, closing: bool) {
+        self.urgent |= events.has(source, Event::Urgent);
+        self.closing |= closing;
+        self.readable |= closing || events.has(source, Event::Readable) || events.has_nudge();
+    }
+
+    /// How much was carried, in credit's currency.
+    pub(super) fn charged(&self) -> u64 {
+        self.charged
+    }
+
+    /// Whether the source's end was read.
+    pub(super) fn eof(&self) -> bool {
+        self.eof
+    }
+
+    /// Whether everything that was read was written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Whether no segment at the source was read in part: that would meet the verdict whole.
+    pub(super) fn can_join(&self, source: BorrowedFd<'_>) -> bool {
+        self.clean && self.held.is_empty() && !self.closing && !self.eof && !socket::at_urgent_mark(source)
+    }
+
+    /// Reads and writes a turn's worth. `written` is counted up.
+    pub(super) fn go(
+        &mut self,
+        source: BorrowedFd<'_>,
+        destination: BorrowedFd<'_>,
+        written: &mut u64,
+    ) -> Result<Pause, Failed> {
+        for _ in 0..TURN {
+            if !self.unload(destination, written)? {
+                return Ok(Pause::Full);
+            }
+            if !self.readable || self.eof {
+                return Ok(Pause::Drained);
+            }
+            SCRATCH.with_borrow_mut(|scratch| {
+                let read = self.read(source, scratch)?;
+                let taken = write(destination, &scratch[..read])?;
+                *written += taken as u64;
+                self.held.extend(&scratch[taken..read]);
+                Ok(())
+            })?;
+        }
+        Ok(Pause::Turn)
+    }
+
+    /// Reads once; 0 where there is nothing, or an end.
+    fn read(&mut self, source: BorrowedFd<'_>, scratch: &mut [u8]) -> Result<usize, Failed> {
+        match socket::receive(source, scratch) {
+            Ok(0) => {
+                self.eof = true;
+                Ok(0)
+            }
+            Ok(read) => {
+                self.clean = read < scratch.len() && !self.urgent;
+                self.readable = !self.clean || self.closing;
+                self.charged += read as u64 + SEGMENT_CHARGE;
+                Ok(read)
+            }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                (self.readable, self.clean) = (false, true);
+                Ok(0)
+            }
+            Err(e) => Err(Failed::Source(e)),
+        }
+    }
+
+    /// Writes what was read before; whether the destination took all of it.
+    fn unload(&mut self, destination: BorrowedFd<'_>, written: &mut u64) -> Result<bool, Failed> {
+        while !self.held.is_empty() {
+            let taken = write(destination, self.held.as_slices().0)?;
+            if taken == 0 {
+                return Ok(false);
+            }
+            *written += taken as u64;
+            self.held.drain(..taken);
+            if self.held.is_empty() {
+                self.held = VecDeque::new();
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Writes what fits; 0 where nothing does.
+fn write(destination: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Failed> {
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    match socket::send(destination, bytes) {
+        Ok(n) => Ok(n),
+        Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(0),
+        Err(e) => Err(Failed::Destination(e)),
+    }
+}
