@@ -14,6 +14,12 @@ use crate::ebpf::{Event, Events, PairEnd};
 /// before it can join.
 const CHUNK: usize = 256 << 10;
 
+/// A source that has this much at a time is faster than its agent.
+const RUSH: usize = 64 << 10;
+
+/// Reads of less, one after the other, by which it is known to have calmed down.
+const CALM: u8 = 4;
+
 /// Chunks carried before other connections have their turn.
 const TURN: usize = 16;
 
@@ -37,6 +43,8 @@ pub(super) struct Carry {
     /// The source's FIN was announced: reading goes on until it comes.
     closing: bool,
     eof: bool,
+    /// Calm reads to come before the source no longer counts as faster than its reader.
+    rush: u8,
     /// Bytes read, and a charge for each message.
     charged: u64,
 }
@@ -59,6 +67,9 @@ pub(super) enum Failed {
 }
 
 impl Carry {
+    /// Most bytes carried at a time.
+    pub(super) const MOST: u64 = CHUNK as u64;
+
     /// Nothing yet.
     pub(super) fn new(source: PairEnd) -> Self {
         Self {
@@ -69,6 +80,7 @@ impl Carry {
             urgent: false,
             closing: false,
             eof: false,
+            rush: 0,
             charged: 0,
         }
     }
@@ -90,14 +102,26 @@ impl Carry {
         self.eof
     }
 
+    /// Looks at the source again, as if its end had not been read.
+    pub(super) fn reopen(&mut self) {
+        (self.eof, self.readable) = (false, true);
+    }
+
     /// Whether everything that was read was written.
     pub(super) fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
 
-    /// Whether no segment at the source was read in part: that would meet the verdict whole.
+    /// Whether the kernel can take over: no segment at the source was read in part, which would meet
+    /// the verdict whole, and the source is not in a rush. One that is would use up its credit before
+    /// the agent can grant more, and what is passed then costs more than what is carried now.
     pub(super) fn can_join(&self, source: BorrowedFd<'_>) -> bool {
-        self.clean && self.held.is_empty() && !self.closing && !self.eof && !socket::at_urgent_mark(source)
+        self.clean
+            && self.rush == 0
+            && self.held.is_empty()
+            && !self.closing
+            && !self.eof
+            && !socket::at_urgent_mark(source)
     }
 
     /// Reads and writes a turn's worth. `written` is counted up.
@@ -109,6 +133,7 @@ impl Carry {
     ) -> Result<Pause, Failed> {
         for _ in 0..TURN {
             if !self.unload(destination, written)? {
+                self.rush = CALM;
                 return Ok(Pause::Full);
             }
             if !self.readable || self.eof {
@@ -135,6 +160,7 @@ impl Carry {
             Ok(read) => {
                 self.clean = read < scratch.len() && !self.urgent;
                 self.readable = !self.clean || self.closing;
+                self.rush = if read < RUSH { self.rush.saturating_sub(1) } else { CALM };
                 self.charged += read as u64 + SEGMENT_CHARGE;
                 Ok(read)
             }
