@@ -1,6 +1,8 @@
 //! Networks of a test's own.
 
 use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread;
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -14,6 +16,34 @@ pub(crate) fn private() {
     // SAFETY: a network namespace is a property of this thread alone; no descriptor is shared.
     unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.expect("a network namespace needs root");
     ip(&["link", "set", "lo", "up"]);
+}
+
+/// Makes a second network, joined to this thread's by a veth pair with these addresses, and calls
+/// `serve` in it. It lives as long as a thread that `serve` starts.
+///
+/// # Panics
+/// Without root.
+pub(crate) fn neighbour(near: &str, far: &str, serve: impl FnOnce() + Send + 'static) {
+    let (tell, place) = channel();
+    let (go, joined) = channel();
+    let (done, ready) = channel();
+    let far = far.to_owned();
+    thread::spawn(move || {
+        private();
+        let thread = rustix::thread::gettid().as_raw_nonzero();
+        tell.send(format!("/proc/{}/task/{thread}/ns/net", std::process::id())).unwrap();
+        joined.recv().unwrap();
+        ip(&["address", "add", &far, "dev", "far"]);
+        ip(&["link", "set", "far", "up"]);
+        serve();
+        done.send(()).unwrap();
+    });
+    ip(&["link", "add", "near", "type", "veth", "peer", "name", "far"]);
+    ip(&["link", "set", "far", "netns", &place.recv().unwrap()]);
+    ip(&["address", "add", near, "dev", "near"]);
+    ip(&["link", "set", "near", "up"]);
+    go.send(()).unwrap();
+    ready.recv().unwrap();
 }
 
 /// Runs ip(8) in this thread's namespace.

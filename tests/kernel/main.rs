@@ -13,15 +13,18 @@ mod harness;
 
 mod relay;
 
+mod calls;
 mod ends;
 mod families;
 mod faults;
 mod half_close;
 mod integrity;
+mod killed;
 mod lifecycle;
 mod limits;
 mod loss;
 mod reload;
+mod shapes;
 mod sleep;
 mod software;
 mod stall;
