@@ -234,6 +234,10 @@ impl Lane {
     /// Reads and writes everything: the kernel did not take this source.
     fn carry_all(&mut self, pair: &Pair) -> Result<Wants, Fault> {
         loop {
+            // A verdict that ran while the kernel refused the source may have sent something on.
+            if !self.carry.is_empty() && !self.barrier_holds(pair)? {
+                return Ok(look_again());
+            }
             while self.carried < self.carry.len() {
                 match socket::send(pair.socket(self.source.other()), &self.carry[self.carried..]) {
                     Ok(n) => {

@@ -22,7 +22,7 @@ pub(super) struct Window {
 pub(super) struct Offloaded {
     pub(super) pair: Arc<Pair>,
     pub(super) lanes: [Lane; 2],
-    /// Why one lane is the agent's, where one is.
+    /// Why lanes are the agent's, where any is.
     pub refused: Option<InsertError>,
 }
 
@@ -64,7 +64,10 @@ pub(super) fn offload(
     // The upstream first: in server-first protocols its greeting may be there already.
     let upstream = open(&pair, PairEnd::Upstream);
     let downstream = open(&pair, PairEnd::Downstream);
-    if let (Err(error), Err(_)) = (upstream, downstream) {
+    if let (Err(error), Err(other)) = (upstream, downstream)
+        && error.leaves_untouched()
+        && other.leaves_untouched()
+    {
         give_back();
         return Err(Declined { reason: error.as_str(), sockets: pair.dissolve() });
     }
@@ -103,7 +106,11 @@ fn bases(pair: &Pair) -> Option<[u64; 2]> {
 
 fn open(pair: &Pair, source: PairEnd) -> Result<(), InsertError> {
     Credit::open(pair.lane(source));
-    pair.activate(source)?;
+    if let Err(error) = pair.activate(source) {
+        // The verdict may run on it all the same: it leaves everything to the agent.
+        pair.lane(source).set_limit(0, 0);
+        return Err(error);
+    }
     socket::kick(pair.socket(source));
     Ok(())
 }

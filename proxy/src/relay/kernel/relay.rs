@@ -129,7 +129,7 @@ pub struct Carrying {
 }
 
 impl Carrying {
-    /// Why one of the two directions is the agent's, where one is.
+    /// Why a direction is the agent's, where one is.
     #[must_use]
     pub fn fallback(&self) -> Option<&'static str> {
         self.offloaded.refused.map(|error| error.as_str())
