@@ -33,3 +33,36 @@ pub(crate) fn run(program: &str, args: &[&str]) -> String {
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
+
+/// A TCP socket as /proc/net/tcp shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Established = 1,
+    SynSent = 2,
+    CloseWait = 8,
+}
+
+/// Which port of a socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Port {
+    Local(u16),
+    Remote(u16),
+}
+
+/// Waits until an IPv4 socket of this thread's namespace is in this state.
+///
+/// # Panics
+/// When none ever is.
+pub(crate) fn await_state(port: Port, state: State) {
+    super::eventually("a socket's state", || {
+        let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
+        let mut sockets = table.lines().skip(1).map(|l| l.split_whitespace().collect::<Vec<_>>());
+        let (column, port) = match port {
+            Port::Local(port) => (1, port),
+            Port::Remote(port) => (2, port),
+        };
+        sockets
+            .any(|s| s[column].ends_with(&format!(":{port:04X}")) && s[3] == format!("{:02X}", state as u8))
+            .then_some(())
+    });
+}

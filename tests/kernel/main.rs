@@ -21,6 +21,7 @@ mod integrity;
 mod lifecycle;
 mod limits;
 mod loss;
+mod refused;
 mod reload;
 mod sleep;
 mod software;
