@@ -1,6 +1,8 @@
 //! Networks of a test's own.
 
 use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread::{self, JoinHandle};
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -14,6 +16,37 @@ pub(crate) fn private() {
     // SAFETY: a network namespace is a property of this thread alone; no descriptor is shared.
     unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.expect("a network namespace needs root");
     ip(&["link", "set", "lo", "up"]);
+}
+
+/// Runs `inside` in a thread with a network of its own, joined to this thread's by a veth pair.
+/// `near` and `far` are the addresses of its two ends, with the length of their prefix.
+///
+/// # Panics
+/// When the link cannot be made.
+pub(crate) fn behind_veth<T: Send + 'static>(
+    name: &str,
+    near: &str,
+    far: &str,
+    inside: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let (ready, thread) = channel();
+    let (joined, link) = channel::<()>();
+    let device = name.to_owned();
+    let address = far.to_owned();
+    let handle = thread::spawn(move || {
+        private();
+        ready.send(rustix::thread::gettid().as_raw_nonzero().to_string()).unwrap();
+        link.recv().unwrap();
+        ip(&["address", "add", &address, "dev", &device]);
+        ip(&["link", "set", &device, "up"]);
+        inside()
+    });
+    let there = thread.recv().unwrap();
+    ip(&["link", "add", name, "type", "veth", "peer", "name", name, "netns", &there]);
+    ip(&["address", "add", near, "dev", name]);
+    ip(&["link", "set", name, "up"]);
+    joined.send(()).unwrap();
+    handle
 }
 
 /// Runs ip(8) in this thread's namespace.

@@ -23,6 +23,7 @@ mod limits;
 mod loss;
 mod refused;
 mod reload;
+mod shapes;
 mod sleep;
 mod software;
 mod stall;
