@@ -1,6 +1,6 @@
 //! One direction: from a socket through a conduit into another, until EOF.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -24,9 +24,19 @@ pub(super) async fn pump(
         let ended = burst(source, destination, &mut conduit, moved).await?;
         pool.give_back(conduit);
         if ended {
+            prove_complete(source, moved.load(Relaxed)).map_err(|e| Broken::Source(Failure::of(&e)))?;
             return socket::finish(destination.as_fd()).map_err(|e| Broken::Destination(Failure::of(&e)));
         }
     }
+}
+
+/// Tells an end from what looks like one: a reset whose error the other direction was told, on
+/// writing, leaves nothing to read either. A FIN counts as one byte received.
+fn prove_complete(source: &TcpStream, moved: u64) -> io::Result<()> {
+    if socket::tcp_info(source.as_fd())?.received == moved + 1 {
+        return Ok(());
+    }
+    Err(ErrorKind::ConnectionReset.into())
 }
 
 /// Moves bytes until the source has none; whether it has ended.
