@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::net::run;
-use super::sockmap::SockHash;
+use super::sockmap::CookieMap;
 
 /// One map.
 #[derive(Debug)]
@@ -49,9 +49,9 @@ pub(crate) fn map_of(pid: u32, name: &str) -> Map {
 }
 
 impl Map {
-    /// The map itself, to put sockets in.
-    pub(crate) fn sockets(&self) -> SockHash {
-        SockHash::open(&self.id)
+    /// The map itself, one whose keys are cookies.
+    pub(crate) fn cookies(&self) -> CookieMap {
+        CookieMap::open(&self.id)
     }
 
     /// An array's element.

@@ -88,14 +88,39 @@ pub(crate) enum Port {
 /// When none ever is.
 pub(crate) fn await_state(port: Port, state: State) {
     super::eventually("a socket's state", || {
-        let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
-        let mut sockets = table.lines().skip(1).map(|l| l.split_whitespace().collect::<Vec<_>>());
-        let (column, port) = match port {
-            Port::Local(port) => (1, port),
-            Port::Remote(port) => (2, port),
-        };
-        sockets
-            .any(|s| s[column].ends_with(&format!(":{port:04X}")) && s[3] == format!("{:02X}", state as u8))
-            .then_some(())
+        let state = format!("{:02X}", state as u8);
+        let is = |socket: &Vec<String>| port.is_of(socket) && socket[3] == state;
+        sockets().iter().any(is).then_some(())
     });
+}
+
+/// Waits until an IPv4 socket between these ports holds bytes that nobody has read.
+///
+/// # Panics
+/// When none ever does.
+pub(crate) fn await_unread(local: u16, remote: u16) {
+    super::eventually("unread bytes", || {
+        let is = |socket: &Vec<String>| {
+            Port::Local(local).is_of(socket)
+                && Port::Remote(remote).is_of(socket)
+                && !socket[4].ends_with(":00000000")
+        };
+        sockets().iter().any(is).then_some(())
+    });
+}
+
+impl Port {
+    fn is_of(self, socket: &[String]) -> bool {
+        let (address, port) = match self {
+            Self::Local(port) => (&socket[1], port),
+            Self::Remote(port) => (&socket[2], port),
+        };
+        address.ends_with(&format!(":{port:04X}"))
+    }
+}
+
+/// The lines of /proc/net/tcp: number, local and remote address, state, bytes unsent and unread, …
+fn sockets() -> Vec<Vec<String>> {
+    let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
+    table.lines().skip(1).map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
 }

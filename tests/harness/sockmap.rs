@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 mod number {
     pub(super) const MAP_CREATE: i32 = 0;
     pub(super) const MAP_UPDATE_ELEM: i32 = 2;
+    pub(super) const MAP_GET_NEXT_KEY: i32 = 4;
     pub(super) const PROG_LOAD: i32 = 5;
     pub(super) const PROG_ATTACH: i32 = 8;
     pub(super) const MAP_GET_FD_BY_ID: i32 = 14;
@@ -24,11 +25,19 @@ mod number {
     pub(super) const SOCK_HASH_UPDATE: i32 = 70;
 }
 
-/// A SOCKHASH with eight bytes of key, as sluice's are.
+/// A hash map with eight bytes of key, as sluice's are: mostly a SOCKHASH.
 #[derive(Debug)]
-pub(crate) struct SockHash(OwnedFd);
+pub(crate) struct CookieMap(OwnedFd);
 
-impl SockHash {
+impl CookieMap {
+    /// Whether nothing is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        let mut key = 0u64;
+        let [a, b] = address(&raw mut key);
+        let first = bpf(number::MAP_GET_NEXT_KEY, &[word(&self.0), 0, 0, 0, a, b]);
+        first.is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+    }
+
     /// One that exists, by its id.
     ///
     /// # Panics

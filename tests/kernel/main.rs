@@ -29,3 +29,4 @@ mod software;
 mod stall;
 mod timeouts;
 mod transfer;
+mod victims;

@@ -165,7 +165,7 @@ fn full(map: &str, [one, none]: [(&str, bool); 2]) {
     let greeted = backend(NEITHER);
     // Two sockets per connection, and sixteen more for the self-test.
     let mut sluice = Relay::Kernel.start_with(&["--max-connections", "1"]);
-    let sockets = bpf::map_of(sluice.pid(), map).sockets();
+    let sockets = bpf::map_of(sluice.pid(), map).cookies();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own: Vec<_> = (0..18).map(|_| connect(&listener.local_addr().unwrap().to_string())).collect();
     for (key, socket) in (0..).zip(&own[..17]) {
