@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::net::run;
+use super::sockmap::CookieMap;
 
 /// One map.
 #[derive(Debug)]
@@ -48,6 +49,11 @@ pub(crate) fn map_of(pid: u32, name: &str) -> Map {
 }
 
 impl Map {
+    /// The map itself, one whose keys are cookies.
+    pub(crate) fn cookies(&self) -> CookieMap {
+        CookieMap::open(&self.id)
+    }
+
     /// An array's element.
     ///
     /// # Panics

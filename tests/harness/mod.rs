@@ -7,6 +7,7 @@ pub(crate) mod net;
 pub(crate) mod payload;
 pub(crate) mod repair;
 pub(crate) mod sluice;
+pub(crate) mod sockmap;
 pub(crate) mod system;
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 use std::sync::mpsc::channel;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -18,32 +18,35 @@ pub(crate) fn private() {
     ip(&["link", "set", "lo", "up"]);
 }
 
-/// Makes a second network, joined to this thread's by a veth pair with these addresses, and calls
-/// `serve` in it. It lives as long as a thread that `serve` starts.
+/// Runs `inside` in a thread with a network of its own, joined to this thread's by a veth pair.
+/// `near` and `far` are the addresses of its two ends, with the length of their prefix.
 ///
 /// # Panics
-/// Without root.
-pub(crate) fn neighbour(near: &str, far: &str, serve: impl FnOnce() + Send + 'static) {
-    let (tell, place) = channel();
-    let (go, joined) = channel();
-    let (done, ready) = channel();
-    let far = far.to_owned();
-    thread::spawn(move || {
+/// When the link cannot be made.
+pub(crate) fn behind_veth<T: Send + 'static>(
+    name: &str,
+    near: &str,
+    far: &str,
+    inside: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let (ready, thread) = channel();
+    let (joined, link) = channel::<()>();
+    let device = name.to_owned();
+    let address = far.to_owned();
+    let handle = thread::spawn(move || {
         private();
-        let thread = rustix::thread::gettid().as_raw_nonzero();
-        tell.send(format!("/proc/{}/task/{thread}/ns/net", std::process::id())).unwrap();
-        joined.recv().unwrap();
-        ip(&["address", "add", &far, "dev", "far"]);
-        ip(&["link", "set", "far", "up"]);
-        serve();
-        done.send(()).unwrap();
+        ready.send(rustix::thread::gettid().as_raw_nonzero().to_string()).unwrap();
+        link.recv().unwrap();
+        ip(&["address", "add", &address, "dev", &device]);
+        ip(&["link", "set", &device, "up"]);
+        inside()
     });
-    ip(&["link", "add", "near", "type", "veth", "peer", "name", "far"]);
-    ip(&["link", "set", "far", "netns", &place.recv().unwrap()]);
-    ip(&["address", "add", near, "dev", "near"]);
-    ip(&["link", "set", "near", "up"]);
-    go.send(()).unwrap();
-    ready.recv().unwrap();
+    let there = thread.recv().unwrap();
+    ip(&["link", "add", name, "type", "veth", "peer", "name", name, "netns", &there]);
+    ip(&["address", "add", near, "dev", name]);
+    ip(&["link", "set", name, "up"]);
+    joined.send(()).unwrap();
+    handle
 }
 
 /// Runs ip(8) in this thread's namespace.
@@ -62,4 +65,62 @@ pub(crate) fn run(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"));
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A TCP socket as /proc/net/tcp shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Established = 1,
+    SynSent = 2,
+    CloseWait = 8,
+}
+
+/// Which port of a socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Port {
+    Local(u16),
+    Remote(u16),
+}
+
+/// Waits until an IPv4 socket of this thread's namespace is in this state.
+///
+/// # Panics
+/// When none ever is.
+pub(crate) fn await_state(port: Port, state: State) {
+    super::eventually("a socket's state", || {
+        let state = format!("{:02X}", state as u8);
+        let is = |socket: &Vec<String>| port.is_of(socket) && socket[3] == state;
+        sockets().iter().any(is).then_some(())
+    });
+}
+
+/// Waits until an IPv4 socket between these ports holds bytes that nobody has read.
+///
+/// # Panics
+/// When none ever does.
+pub(crate) fn await_unread(local: u16, remote: u16) {
+    super::eventually("unread bytes", || {
+        let is = |socket: &Vec<String>| {
+            Port::Local(local).is_of(socket)
+                && Port::Remote(remote).is_of(socket)
+                && !socket[4].ends_with(":00000000")
+        };
+        sockets().iter().any(is).then_some(())
+    });
+}
+
+impl Port {
+    fn is_of(self, socket: &[String]) -> bool {
+        let (address, port) = match self {
+            Self::Local(port) => (&socket[1], port),
+            Self::Remote(port) => (&socket[2], port),
+        };
+        address.ends_with(&format!(":{port:04X}"))
+    }
+}
+
+/// The lines of /proc/net/tcp: number, local and remote address, state, bytes unsent and unread, …
+fn sockets() -> Vec<Vec<String>> {
+    let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
+    table.lines().skip(1).map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
 }

@@ -17,7 +17,7 @@ impl Payload {
     pub(crate) fn send(self, to: &mut impl Write) -> std::io::Result<()> {
         let mut source = Stream::new(self.seed);
         let mut left = self.len;
-        let mut chunk = vec![0; 64 << 10];
+        let mut chunk = vec![0; left.min(64 << 10)];
         while left > 0 {
             let n = left.min(chunk.len());
             source.fill(&mut chunk[..n]);
@@ -48,7 +48,9 @@ impl Payload {
     /// Reads at most `limit` bytes or to the end; how many were right.
     fn verify(self, from: &mut impl Read, limit: usize) -> usize {
         let mut source = Stream::new(self.seed);
-        let (mut got, mut want) = (vec![0; 256 << 10], vec![0; 256 << 10]);
+        // Room for a byte too many.
+        let size = (self.len + 1).min(256 << 10);
+        let (mut got, mut want) = (vec![0; size], vec![0; size]);
         let mut at = 0;
         while at < limit {
             let room = got.len().min(limit - at);

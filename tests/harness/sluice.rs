@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,6 +24,8 @@ pub(crate) static JOIN_AFTER: OnceLock<&str> = OnceLock::new();
 pub(crate) struct Builder {
     folder: PathBuf,
     flags: Vec<String>,
+    /// The process list of the cgroup it is to live in.
+    cgroup: Option<PathBuf>,
 }
 
 /// A running sluice; killed when dropped.
@@ -46,13 +48,20 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, flags: Vec::new() }
+        Self { folder, flags: Vec::new(), cgroup: None }
     }
 
     /// With more flags.
     #[must_use]
     pub(crate) fn flags(mut self, flags: &[&str]) -> Self {
         self.flags.extend(flags.iter().map(|f| (*f).to_owned()));
+        self
+    }
+
+    /// Within the cgroup whose process list this is.
+    #[must_use]
+    pub(crate) fn within(mut self, cgroup: PathBuf) -> Self {
+        self.cgroup = Some(cgroup);
         self
     }
 
@@ -71,9 +80,12 @@ impl Builder {
     /// # Panics
     /// When it cannot be started.
     pub(crate) fn spawn(self) -> Sluice {
-        // Whatever ends the test ends sluice too; setpriv becomes it.
-        let mut child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
+        // The shell moves itself and becomes setpriv, which becomes sluice. Whatever ends the test
+        // ends sluice too.
+        let mut child = Command::new("sh")
+            .args(["-c", "echo $$ > \"$0\"; exec \"$@\""])
+            .arg(self.cgroup.as_deref().unwrap_or(Path::new("/dev/null")))
+            .args(["setpriv", "--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
             .args(["--log-format", "json", "--admin", "none"])
             .args(&self.flags)

@@ -1,184 +1,304 @@
-//! Connections of random shape, many at a time: who speaks first, who ends first, how much and in
-//! how many writes comes out of a seed that both ends know.
+//! Connections of random shape, 64 at a time: how much each side says, in how many pieces, who speaks
+//! first and who ends first. Every byte, every end and every connection is accounted for.
 //!
-//! `SLUICE_TEST_CONNECTIONS` sets how many there are over IPv4; the others take a quarter.
+//! `SLUICE_SHAPES=100000` makes it that many for each test.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
-
-use fastrand::Rng;
+use std::time::Instant;
 
 use crate::harness::backend::Backend;
 use crate::harness::client::connect;
-use crate::harness::net;
+use crate::harness::eventually;
+use crate::harness::net::behind_veth;
 use crate::harness::payload::Payload;
 use crate::harness::sluice::Builder;
-use crate::relay::{BACK, FRONT, Relay, on_every_relay};
+use crate::relay::{Relay, on_every_relay};
 
 on_every_relay!(over_ipv4, over_ipv6, between_namespaces);
 
-/// Connections at a time.
-const AT_ONCE: u64 = 64;
-
-/// What one connection does.
-#[derive(Debug, Clone)]
-struct Shape {
-    order: Order,
-    up: Payload,
-    down: Payload,
-    /// Messages there and back before that.
-    rounds: Vec<usize>,
-}
-
-/// Who ends first.
-#[derive(Debug, Clone, Copy)]
-enum Order {
-    /// The client sends all and ends, then the server.
-    ClientThenServer,
-    /// The server sends all and ends, then the client.
-    ServerThenClient,
-    /// Both at once.
-    Together,
-}
-
-impl Shape {
-    fn of(seed: u64) -> Self {
-        let mut rng = Rng::with_seed(seed);
-        let order = [Order::ClientThenServer, Order::ServerThenClient, Order::Together][rng.usize(..3)];
-        // Small ones are the most, and those in which one segment is everything.
-        let len = |rng: &mut Rng| {
-            let most = 1 << rng.u8(..19);
-            if rng.u8(..5) == 0 { 0 } else { rng.usize(..most) }
-        };
-        Self {
-            order,
-            up: Payload { seed: seed * 2, len: len(&mut rng) },
-            down: Payload { seed: seed * 2 + 1, len: len(&mut rng) },
-            rounds: (0..rng.usize(..6)).map(|_| rng.usize(1..3000)).collect(),
-        }
-    }
-
-    /// The client's part, after it has told the seed.
-    fn client(&self, mut stream: &TcpStream) {
-        for (i, len) in self.rounds.iter().enumerate() {
-            let message = Payload { seed: i as u64, len: *len };
-            message.send(&mut stream).expect("a message");
-            message.expect(&mut stream);
-        }
-        match self.order {
-            Order::ClientThenServer => {
-                send_and_end(stream, self.up);
-                self.down.expect_to_end(&mut stream);
-            }
-            Order::ServerThenClient => {
-                self.down.expect_to_end(&mut stream);
-                send_and_end(stream, self.up);
-            }
-            Order::Together => both(stream, self.up, self.down),
-        }
-    }
-
-    /// The server's part.
-    fn server(&self, mut stream: &TcpStream) {
-        for (i, len) in self.rounds.iter().enumerate() {
-            let message = Payload { seed: i as u64, len: *len };
-            message.expect(&mut stream);
-            message.send(&mut stream).expect("an answer");
-        }
-        match self.order {
-            Order::ClientThenServer => {
-                self.up.expect_to_end(&mut stream);
-                send_and_end(stream, self.down);
-            }
-            Order::ServerThenClient => {
-                send_and_end(stream, self.down);
-                self.up.expect_to_end(&mut stream);
-            }
-            Order::Together => both(stream, self.down, self.up),
-        }
-    }
-}
-
-fn send_and_end(mut stream: &TcpStream, payload: Payload) {
-    payload.send(&mut stream).expect("sent");
-    stream.shutdown(Shutdown::Write).expect("ended");
-}
-
-fn both(mut stream: &TcpStream, send: Payload, expect: Payload) {
-    thread::scope(|scope| {
-        scope.spawn(move || send_and_end(stream, send));
-        expect.expect_to_end(&mut stream);
-    });
-}
-
-/// A server that is told a seed, and counts the connections it has seen to their end.
-fn serve(address: &str) -> &'static AtomicU64 {
-    let complete: &AtomicU64 = Box::leak(Box::default());
-    Backend::serve(address, move |stream| {
-        let mut seed = [0; 8];
-        (&stream).read_exact(&mut seed).expect("a seed");
-        Shape::of(u64::from_le_bytes(seed)).server(&stream);
-        complete.fetch_add(1, Ordering::SeqCst);
-    });
-    complete
-}
-
-fn run(front: &str, connections: u64) {
-    let next = AtomicU64::new(1);
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed > connections {
-                        return;
-                    }
-                    let stream = connect(front);
-                    (&stream).write_all(&seed.to_le_bytes()).expect("a seed");
-                    Shape::of(seed).client(&stream);
-                }
-            });
-        }
-    });
-}
-
-fn connections() -> u64 {
-    std::env::var("SLUICE_TEST_CONNECTIONS").map_or(4000, |n| n.parse().expect("a number of connections"))
-}
-
-/// All connections are reported, each as finished.
-fn all_finished(sluice: &mut crate::harness::sluice::Sluice, connections: u64) {
-    for _ in 0..connections {
-        let record = sluice.closed();
-        assert_eq!(record["reason"], "finished", "{record}");
-    }
-}
+const AT_A_TIME: u64 = 64;
 
 fn over_ipv4(relay: Relay) {
-    let complete = serve(BACK);
-    let mut sluice = relay.start();
-    run(FRONT, connections());
-    all_finished(&mut sluice, connections());
-    assert_eq!(complete.load(Ordering::SeqCst), connections());
+    shapes(relay, count(4000), ["127.0.0.1", "127.0.0.1"], false);
 }
 
 fn over_ipv6(relay: Relay) {
-    let complete = serve("[::1]:7001");
-    let yaml = relay.named("six", 7000, "[::1]:7001", "").replace("address: 127.0.0.1", "address: \"::1\"");
-    let mut sluice = Builder::new(&yaml).start();
-    run("[::1]:7000", connections() / 4);
-    all_finished(&mut sluice, connections() / 4);
-    assert_eq!(complete.load(Ordering::SeqCst), connections() / 4);
+    shapes(relay, count(1000), ["::1", "::1"], false);
 }
 
-/// Client and sluice in one network, the server in another: segments of a real link's size.
+/// Client, sluice and server in a network each, with veth pairs between them.
 fn between_namespaces(relay: Relay) {
-    net::neighbour("10.1.0.1/24", "10.1.0.2/24", || {
-        serve("10.1.0.2:7001");
+    shapes(relay, count(1000), ["10.9.1.1", "10.9.2.2"], true);
+}
+
+/// How many connections: `SLUICE_SHAPES`, or what fits into every run.
+fn count(usual: u64) -> u64 {
+    std::env::var("SLUICE_SHAPES").map_or(usual, |n| n.parse().expect("SLUICE_SHAPES is a number"))
+}
+
+/// What one side does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Speaks, ends, then listens.
+    First,
+    /// Listens to the end, then speaks.
+    Second,
+    /// Does both at once and ends when it has spoken.
+    Together,
+    /// Does both at once and ends when the other has ended.
+    TogetherEndingLast,
+}
+
+/// The client's part and the server's.
+const PARTS: [(Part, Part); 5] = [
+    (Part::First, Part::Second),
+    (Part::Second, Part::First),
+    (Part::Together, Part::Together),
+    (Part::Together, Part::TogetherEndingLast),
+    (Part::TogetherEndingLast, Part::Together),
+];
+
+/// A connection as both sides know it beforehand.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    parts: (Part, Part),
+    /// A byte each way precedes it, so that no side ends before sluice has both sockets.
+    greets: bool,
+}
+
+impl Kind {
+    const ALL: usize = 2 * PARTS.len();
+
+    /// Each has ports of its own, so that both sides know.
+    fn of(offset: usize) -> Self {
+        Self { parts: PARTS[offset / 2], greets: offset % 2 == 1 }
+    }
+
+    /// Three in four greet.
+    fn offset(number: u64) -> usize {
+        let mut rng = fastrand::Rng::with_seed(number);
+        rng.usize(0..PARTS.len()) * 2 + usize::from(rng.u8(0..4) > 0)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Direction {
+    Up,
+    Down,
+}
+
+/// What one side says: nothing at all, or its number and bytes that follow from the number.
+#[derive(Debug, Clone, Copy)]
+struct Words {
+    number: u64,
+    seed: u64,
+    /// `None`: nothing at all.
+    len: Option<usize>,
+}
+
+impl Words {
+    fn of(direction: Direction, number: u64) -> Self {
+        let seed = number * 2 + direction as u64;
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let most = match rng.u32(0..1000) {
+            0..60 => return Self { number, seed, len: None },
+            60..700 => 2000,
+            700..950 => 16 << 10,
+            950..995 => 128 << 10,
+            _ => 600 << 10,
+        };
+        Self { number, seed, len: Some(rng.usize(0..=most)) }
+    }
+
+    fn send(self, to: &TcpStream) {
+        let Some(len) = self.len else { return };
+        let mut pieces = Pieces { to, rng: fastrand::Rng::with_seed(self.seed) };
+        pieces.write_all(&self.number.to_le_bytes()).unwrap();
+        Payload { seed: self.seed, len }.send(&mut pieces).unwrap();
+    }
+}
+
+/// Splits what is written to it at random.
+struct Pieces<'a> {
+    to: &'a TcpStream,
+    rng: fastrand::Rng,
+}
+
+impl Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Few of a byte or two, many of a segment or two, some of all there is.
+        let most = [3, 4000, 4000, 20_000, usize::MAX][self.rng.usize(0..5)].min(bytes.len());
+        self.to.write(&bytes[..self.rng.usize(1..=most)])
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What arrived in one direction, over all connections.
+#[derive(Debug, Default)]
+struct Account {
+    numbers: HashSet<u64>,
+    empty: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Accounts([Mutex<Account>; 2]);
+
+impl Accounts {
+    /// Reads to the end, and checks every byte of it.
+    fn receive(&self, direction: Direction, mut from: &TcpStream) {
+        let mut number = Vec::new();
+        from.take(8).read_to_end(&mut number).expect("the stream ends in order");
+        let account = || self.0[direction as usize].lock().unwrap();
+        if number.is_empty() {
+            account().empty += 1;
+            return;
+        }
+        let number = u64::from_le_bytes(number.try_into().expect("a number before the end"));
+        let words = Words::of(direction, number);
+        let len = words.len.expect("a number that says something");
+        Payload { seed: words.seed, len }.expect_to_end(&mut from);
+        let mut account = account();
+        account.bytes += 8 + len as u64;
+        assert!(account.numbers.insert(number), "{direction:?} {number} came twice");
+    }
+
+    /// Plays one side's part to its end.
+    fn play(&self, part: Part, stream: &TcpStream, says: Words, hears: Direction) {
+        let speak = |then_end| {
+            says.send(stream);
+            if then_end {
+                stream.shutdown(Shutdown::Write).unwrap();
+            }
+        };
+        match part {
+            Part::First => {
+                speak(true);
+                self.receive(hears, stream);
+            }
+            Part::Second => {
+                self.receive(hears, stream);
+                speak(true);
+            }
+            Part::Together | Part::TogetherEndingLast => thread::scope(|scope| {
+                let speaker = scope.spawn(|| speak(part == Part::Together));
+                self.receive(hears, stream);
+                speaker.join().unwrap();
+                if part == Part::TogetherEndingLast {
+                    stream.shutdown(Shutdown::Write).unwrap();
+                }
+            }),
+        }
+    }
+
+    /// Waits until as many streams have ended as began, and checks that all that was said has
+    /// arrived; how much it was.
+    fn complete(&self, direction: Direction, count: u64) -> u64 {
+        eventually("the last reader's end", || {
+            let account = self.0[direction as usize].lock().unwrap();
+            (account.numbers.len() as u64 + account.empty == count).then_some(())
+        });
+        let account = self.0[direction as usize].lock().unwrap();
+        let said = (0..count).filter(|i| Words::of(direction, *i).len.is_some()).collect::<HashSet<_>>();
+        let differ = account.numbers.symmetric_difference(&said).count();
+        assert_eq!(differ, 0, "streams {direction:?} that did not arrive, or arrived empty");
+        account.bytes
+    }
+}
+
+fn address(ip: &str, port: usize) -> String {
+    if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+}
+
+/// `count` connections to `front` that sluice takes to `back`, each behind a veth pair or not.
+fn shapes(relay: Relay, count: u64, [front, back]: [&'static str; 2], veth: bool) {
+    let accounts = Arc::new(Accounts::default());
+    let serve = {
+        let accounts = Arc::clone(&accounts);
+        move || {
+            let next = Arc::new(AtomicU64::new(0));
+            for offset in 0..Kind::ALL {
+                let (kind, accounts, next) = (Kind::of(offset), Arc::clone(&accounts), Arc::clone(&next));
+                Backend::serve(&address(back, 7100 + offset), move |mut stream| {
+                    if kind.greets {
+                        stream.write_all(b"!").unwrap();
+                        stream.read_exact(&mut [0; 1]).unwrap();
+                    }
+                    let says = Words::of(Direction::Down, next.fetch_add(1, Ordering::SeqCst));
+                    accounts.play(kind.parts.1, &stream, says, Direction::Up);
+                });
+            }
+        }
+    };
+    let call = {
+        let accounts = Arc::clone(&accounts);
+        move || {
+            let next = AtomicU64::new(0);
+            thread::scope(|scope| {
+                for _ in 0..AT_A_TIME.min(count) {
+                    scope.spawn(|| {
+                        while let number = next.fetch_add(1, Ordering::SeqCst)
+                            && number < count
+                        {
+                            let offset = Kind::offset(number);
+                            let kind = Kind::of(offset);
+                            let mut stream = connect(&address(front, 7000 + offset));
+                            if kind.greets {
+                                stream.read_exact(&mut [0; 1]).unwrap();
+                                stream.write_all(b"!").unwrap();
+                            }
+                            let says = Words::of(Direction::Up, number);
+                            accounts.play(kind.parts.0, &stream, says, Direction::Down);
+                        }
+                    });
+                }
+            });
+        }
+    };
+    let yaml = (0..Kind::ALL).map(|i| {
+        let port = u16::try_from(7000 + i).unwrap();
+        relay
+            .named(&format!("m{i}"), port, &address(back, 7100 + i), "")
+            .replace("address: 127.0.0.1", &format!("address: \"{front}\""))
     });
-    let mut sluice = Builder::new(&relay.named("far", 7000, "10.1.0.2:7001", "")).start();
-    run(FRONT, connections() / 4);
-    all_finished(&mut sluice, connections() / 4);
+    let builder = Builder::new(&yaml.collect::<String>());
+    let started = Instant::now();
+    let mut sluice = if veth {
+        behind_veth("servers", "10.9.2.1/24", "10.9.2.2/24", serve).join().unwrap();
+        let (start, started) = std::sync::mpsc::channel::<()>();
+        let clients = behind_veth("clients", "10.9.1.1/24", "10.9.1.2/24", move || {
+            started.recv().unwrap();
+            call();
+        });
+        let sluice = builder.start();
+        start.send(()).unwrap();
+        clients.join().unwrap();
+        sluice
+    } else {
+        serve();
+        let sluice = builder.start();
+        call();
+        sluice
+    };
+    let mut in_kernel = 0;
+    for _ in 0..count {
+        let record = sluice.closed();
+        assert_eq!(record["reason"], "finished", "{record}");
+        in_kernel += u64::from(record["relay"] == "kernel");
+    }
+    let bytes = [Direction::Up, Direction::Down].map(|d| accounts.complete(d, count));
+    println!("{count} connections in {:?}: bytes {bytes:?}, {in_kernel} in the kernel", started.elapsed());
+    if relay == Relay::Kernel {
+        // All that greet; others may have ended before the kernel could take them.
+        let greeting = (0..count).filter(|i| Kind::of(Kind::offset(*i)).greets).count() as u64;
+        assert!(in_kernel >= greeting, "{in_kernel} of {count} in the kernel");
+    }
 }

@@ -262,7 +262,9 @@ impl Pair {
     /// received before waits for [`crate::relay`] to peek at it once, which runs the verdict on it.
     ///
     /// The downstream goes first, and until the upstream follows, its segments are the agent's; for
-    /// good where the upstream is refused, which is then what is returned.
+    /// good where the upstream is refused, which is then what is returned. Both lanes are to be without
+    /// credit: the verdict may run on a socket that is refused (see
+    /// [`InsertError::leaves_untouched`]).
     ///
     /// # Errors
     /// Why the kernel refused the downstream. No socket is in any map then.

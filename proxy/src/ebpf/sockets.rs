@@ -38,6 +38,14 @@ impl InsertError {
             Self::Other(_) => "refused",
         }
     }
+
+    /// Whether every byte is still where splice(2) looks for it. Not where another's verdict takes
+    /// them, nor where ours may: a map without room, or memory for more, refuses a socket only
+    /// after the verdict was set to run on it.
+    #[must_use]
+    pub const fn leaves_untouched(&self) -> bool {
+        matches!(self, Self::NotEstablished | Self::Layered)
+    }
 }
 
 /// The maps that name sockets. aya wants `&mut` for every update.

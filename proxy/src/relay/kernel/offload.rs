@@ -40,34 +40,41 @@ pub struct Declined {
     pub sockets: [OwnedFd; 2],
 }
 
+/// Why neither lane joined.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NotJoined {
+    /// The word for logs and labels.
+    pub(super) reason: &'static str,
+    /// Whether every byte is still where splice(2) looks for it.
+    pub(super) untouched: bool,
+}
+
 impl Offload {
     /// Opens both lanes, each drained by its agent. What a lane is refused stays the agent's; why, is
     /// what is returned.
     ///
     /// # Errors
     /// Why both stay the agent's.
-    pub(super) fn join(
-        &self,
-        pair: &Pair,
-        lanes: &mut [Lane; 2],
-    ) -> Result<Option<&'static str>, &'static str> {
+    pub(super) fn join(&self, pair: &Pair, lanes: &mut [Lane; 2]) -> Result<Option<&'static str>, NotJoined> {
+        let declined = |reason| NotJoined { reason, untouched: true };
         if !self.on.load(Relaxed) {
-            return Err("switched_off");
+            return Err(declined("switched_off"));
         }
         let datapath = pair.datapath();
-        let mut credits = credits(datapath, self.window).ok_or("budget")?;
-        for (end, lane) in [PairEnd::Downstream, PairEnd::Upstream].into_iter().zip(&*lanes) {
-            if lane.written() == 0 {
-                Credit::open(pair.lane(end));
-            }
-        }
+        let mut credits = credits(datapath, self.window).ok_or(declined("budget"))?;
         let refused = match pair.join(self.mapping) {
             Ok(refused) => refused,
             Err(error) => {
                 credits.iter_mut().for_each(|credit| credit.release(datapath));
-                return Err(error.as_str());
+                return Err(NotJoined { reason: error.as_str(), untouched: error.leaves_untouched() });
             }
         };
+        for (end, lane) in [PairEnd::Downstream, PairEnd::Upstream].into_iter().zip(&*lanes) {
+            let joined = end == PairEnd::Downstream || refused.is_none();
+            if joined && lane.written() == 0 {
+                Credit::open(pair.lane(end));
+            }
+        }
         let ([downstream, upstream], [first, mut second]) = (lanes, credits);
         downstream.join(first);
         if refused.is_some() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::clock::{Clock, LAST_WORDS, sleep_until};
 use super::super::{Fault, Terms, socket};
 use super::lane::{Lane, Wants};
-use super::offload::{Declined, Offload};
+use super::offload::{Declined, NotJoined, Offload};
 use super::progress::KernelProgress;
 use crate::ebpf::{Event, Events, Interest, Pair, PairEnd};
 use crate::telemetry::CloseReason;
@@ -44,7 +44,11 @@ impl Agent {
         let mut lanes = ENDS.map(Lane::new);
         match offload.join(&pair, &mut lanes) {
             Ok(refused) => Ok((Self::with(pair, lanes, None, Interest::END), refused)),
-            Err(reason) => Err(Declined { reason, sockets: pair.dissolve() }),
+            Err(NotJoined { reason, untouched: true }) => Err(Declined { reason, sockets: pair.dissolve() }),
+            // Bytes may be where splice(2) does not look for them; recv(2) does.
+            Err(NotJoined { reason, .. }) => {
+                Ok((Self::with(pair, lanes, None, Interest::INPUT), Some(reason)))
+            }
         }
     }
 
@@ -139,7 +143,8 @@ impl Agent {
         }) else {
             return false;
         };
-        if let Some(reason) = offload.join(&self.pair, &mut self.lanes).unwrap_or_else(Some) {
+        if let Some(reason) = offload.join(&self.pair, &mut self.lanes).unwrap_or_else(|not| Some(not.reason))
+        {
             fell_back(reason);
         }
         true
