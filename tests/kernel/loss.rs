@@ -2,6 +2,7 @@
 //! nor never, and the verdict sees bytes in their order.
 
 use std::net::Shutdown;
+use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -11,6 +12,7 @@ use crate::harness::net::run;
 use crate::harness::payload::Payload;
 use crate::harness::sluice::Builder;
 use crate::harness::tun::behind_swapping_link;
+use crate::harness::{bpf, eventually};
 use crate::relay::{BACK, FRONT, Relay, on_both_relays};
 
 on_both_relays!(
@@ -75,18 +77,35 @@ fn one_megabit(relay: Relay) {
 }
 
 /// Segments from the client overtake each other on their way to sluice, and so do sluice's to it.
+/// The server of the first connection reads only once its lane is out of credit.
 fn out_of_order(relay: Relay) {
     const FRONT: &str = "10.9.1.1:7000";
-    Backend::echo(BACK);
+    let (release, released) = channel::<()>();
+    let first = Mutex::new(Some(released));
+    Backend::serve(BACK, move |mut stream| {
+        let first = first.lock().unwrap().take();
+        if let Some(released) = first {
+            released.recv().unwrap();
+        }
+        let _ = std::io::copy(&mut stream.try_clone().unwrap(), &mut stream);
+        stream.shutdown(Shutdown::Write).unwrap();
+    });
     let (start, started) = channel::<()>();
     let clients = behind_swapping_link("10.9.1.1/24", "10.9.1.2/24", move || {
         started.recv().unwrap();
-        echo(FRONT, 4, 4, 1_500_000);
+        echo(FRONT, 1, 1, 8_000_000);
+        echo(FRONT, 4, 3, 1_500_000);
     });
     let mut sluice = Builder::new(&relay.mapping().replace("127.0.0.1\n", "10.9.1.1\n")).start();
     start.send(()).unwrap();
+    if relay == Relay::Kernel {
+        let lanes = bpf::map_of(sluice.pid(), "KERNEL_LANES");
+        // The lane from the client; the second field is what was passed to the agent.
+        eventually("a lane out of credit", || (lanes.element(0)[8..16] != [0; 8]).then_some(()));
+    }
+    release.send(()).unwrap();
     clients.join().unwrap();
-    for _ in 0..16 {
+    for _ in 0..13 {
         let record = sluice.closed();
         relay.carried(&record);
         assert_eq!(record["reason"], "finished", "{record}");
