@@ -134,7 +134,8 @@ fn pgbench(relay: Relay) {
     relay.carried(&sluice.closed());
 }
 
-/// Pipelined commands, and every reply counted.
+/// Pipelined commands, a million of each kind, and every reply counted: by the benchmark, which ends
+/// with the last, and by the client, which asks for one more after a million.
 fn redis(relay: Relay) {
     let folder = folder("redis");
     let mut redis = Command::new("redis-server");
@@ -143,18 +144,21 @@ fn redis(relay: Relay) {
     let mut sluice = relay.start();
     let report = net::run(
         "redis-benchmark",
-        &["-p", "7000", "-P", "32", "-n", "200000", "-c", "20", "-t", "set,get", "-q"],
+        &["-p", "7000", "-P", "32", "-n", "1000000", "-c", "20", "-t", "set,get", "-q"],
     );
     assert!(report.contains("SET:") && report.contains("GET:"), "{report}");
     relay.carried(&sluice.closed());
 
-    let commands: String = (0..100_000).map(|i| format!("SET key:{i} value-of-{i}\r\n")).collect();
+    let commands: String = (0..1_000_000).map(|i| format!("SET key:{i} value-of-{i}\r\n")).collect();
     fs::write(folder.join("commands"), commands).unwrap();
+    let port = FRONT.rsplit(':').next().unwrap();
     let piped = Command::new("redis-cli")
-        .args(["-p", FRONT.rsplit(':').next().unwrap(), "--pipe"])
+        .args(["-p", port, "--pipe"])
         .stdin(fs::File::open(folder.join("commands")).unwrap())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&piped.stdout);
-    assert!(said.contains("errors: 0, replies: 100000"), "{said}");
+    assert!(said.contains("errors: 0, replies: 1000000"), "{said}");
+    // The benchmark's key is one more.
+    assert_eq!(net::run("redis-cli", &["-p", port, "DBSIZE"]).trim(), "1000001");
 }
