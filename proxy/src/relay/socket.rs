@@ -22,13 +22,13 @@ pub struct TcpInfo {
     pub acked: u64,
     /// Bytes received in order, a FIN counting one (Linux 4.1).
     pub received: u64,
-    /// Whether a FIN was received.
+    /// Whether a FIN was surely received.
     pub ended: bool,
 }
 
-/// tcpi_state of sockets whose peer has not finished: ESTABLISHED, FIN_WAIT1, FIN_WAIT2
-/// (include/net/tcp_states.h).
-const OPEN_TO_RECEIVE: [u8; 3] = [1, 4, 5];
+/// tcpi_state of sockets whose peer has surely finished: TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING
+/// (include/net/tcp_states.h). CLOSE may also be a reset.
+const FIN_RECEIVED: [u8; 4] = [6, 8, 9, 11];
 
 /// The head of the kernel's `struct tcp_info` (include/uapi/linux/tcp.h), as far as it is used.
 #[repr(C)]
@@ -86,7 +86,7 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         since_sent: Duration::from_millis(raw.last_data_sent.into()),
         acked: raw.bytes_acked,
         received: raw.bytes_received,
-        ended: !OPEN_TO_RECEIVE.contains(&raw.state),
+        ended: FIN_RECEIVED.contains(&raw.state),
     })
 }
 

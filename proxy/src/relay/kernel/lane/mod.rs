@@ -49,6 +49,8 @@ pub(super) struct Lane {
     /// Joined on its way: the first segment may overlap what was read before, and the verdict cannot
     /// know.
     unproven: bool,
+    /// Passed bytes that came a second time, still to be taken out of the source.
+    stale: u64,
     peer_closed: bool,
     eof: bool,
     finished: bool,
@@ -69,6 +71,7 @@ impl Lane {
             barrier_at: None,
             carry: Carry::new(source),
             unproven: false,
+            stale: 0,
             peer_closed: false,
             eof: false,
             finished: false,
@@ -183,8 +186,7 @@ impl Lane {
     ///
     /// In this order because taking it out opens the source's window, and what a fast sender puts
     /// into it within the same system call must find the kernel path open: else each byte that is
-    /// carried makes room for another that has to be, and the lane never comes back. It also
-    /// means that no byte is ever held here.
+    /// carried makes room for another that has to be, and the lane never comes back.
     fn carry_passed(&mut self, pair: &Pair) -> Result<Wants, Fault> {
         loop {
             let held = self.held(pair);
@@ -195,6 +197,10 @@ impl Lane {
                 self.prove(pair)?;
                 continue;
             }
+            if self.stale > 0 && !self.drop_stale(pair)? {
+                return Ok(self.not_yet(pair));
+            }
+            let held = self.held(pair);
             if held > Carry::MOST || !self.carry.is_empty() {
                 match self.haul(pair)? {
                     None => continue,
@@ -233,6 +239,7 @@ impl Lane {
         }
         let before = self.written;
         let wants = self.carry_all(pair);
+        let moved = self.written > before;
         let done = self.view(pair).done() + self.written - before;
         if done == self.view(pair).passed() {
             self.grant(pair)?;
@@ -242,10 +249,14 @@ impl Lane {
         // Whether this was the end is for the counters to say.
         self.eof = false;
         self.carry.reopen();
-        Ok((wants.writable || wants.again).then_some(wants))
+        if wants.writable || wants.again {
+            return Ok(Some(wants));
+        }
+        // What was announced may not be in the source's queue yet: asking at once would spin.
+        Ok((!moved).then(look_again))
     }
 
-    /// Takes out what the first segment brings a second time: what was passed and read, beyond what
+    /// Learns how much the first segment brings a second time: what was passed and read, beyond what
     /// TCP has received. The verdict knows where that segment ends, and sees to later ones.
     fn prove(&mut self, pair: &Pair) -> Result<(), Fault> {
         let received = || {
@@ -256,17 +267,26 @@ impl Lane {
         if received()? != before {
             return Ok(());
         }
-        let mut again = (passed + self.written).saturating_sub(before);
-        let lane = self.view(pair);
-        lane.set_done(lane.done() + again);
-        while again > 0 {
-            let most = usize::try_from(again).unwrap_or(MOST).min(MOST);
-            let taken = socket::receive(pair.socket(self.source), &mut vec![0; most])
-                .map_err(|e| self.fault(self.source, &e))?;
-            again -= taken as u64;
-        }
+        self.stale = (passed + self.written).saturating_sub(before);
         self.unproven = false;
         Ok(())
+    }
+
+    /// Takes out what came a second time; whether all of it was there.
+    fn drop_stale(&mut self, pair: &Pair) -> Result<bool, Fault> {
+        while self.stale > 0 {
+            let most = usize::try_from(self.stale).unwrap_or(MOST).min(MOST);
+            let taken = match socket::receive(pair.socket(self.source), &mut vec![0; most]) {
+                Ok(0) => return Ok(false),
+                Ok(n) => n as u64,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(e) => return Err(self.fault(self.source, &e)),
+            };
+            self.stale -= taken;
+            let lane = self.view(pair);
+            lane.set_done(lane.done() + taken);
+        }
+        Ok(true)
     }
 
     /// The second half of [`Lane::carry_passed`], for bytes that were peeked at.
