@@ -24,6 +24,9 @@ pub enum PairEnd {
 }
 
 impl PairEnd {
+    /// Both, in the order of their lanes' slots.
+    pub const BOTH: [Self; 2] = [Self::Downstream, Self::Upstream];
+
     /// The opposite end.
     #[must_use]
     pub const fn other(self) -> Self {
@@ -39,8 +42,6 @@ impl PairEnd {
         self as usize
     }
 }
-
-const ENDS: [PairEnd; 2] = [PairEnd::Downstream, PairEnd::Upstream];
 
 const HELD: &str = "a pair holds its sockets until it is dropped";
 
@@ -239,7 +240,7 @@ impl Pair {
         let Some(index) = datapath.take_slot() else { return Err(sockets) };
         let pair =
             Self { datapath: Arc::clone(datapath), index, sockets: Some(sockets), cookies: OnceLock::new() };
-        ENDS.into_iter().for_each(|end| pair.lane(end).reset());
+        PairEnd::BOTH.into_iter().for_each(|end| pair.lane(end).reset());
         Ok(pair)
     }
 
@@ -255,7 +256,9 @@ impl Pair {
     /// # Errors
     /// epoll_ctl(2)'s.
     pub fn watch(&self, interest: Interest) -> io::Result<()> {
-        ENDS.into_iter().try_for_each(|end| self.datapath.watch(self.token(end), self.socket(end), interest))
+        PairEnd::BOTH
+            .into_iter()
+            .try_for_each(|end| self.datapath.watch(self.token(end), self.socket(end), interest))
     }
 
     /// Joins both sockets in the kernel: from now on their segments meet the verdict. What they

@@ -22,7 +22,7 @@ pub struct Begun<'a> {
     /// Who moves the bytes.
     pub kind: RelayKind,
     /// Why not the kernel.
-    pub fallback: Option<&'static str>,
+    fallback: Option<&'static str>,
     /// Where to read how far it is.
     pub progress: Arc<dyn Progress>,
     carrier: Carrier<'a>,

@@ -182,8 +182,10 @@ impl Telemetry {
         }
         let what = "a connection is not, or not all, relayed in the kernel; further ones are only counted";
         match reason {
-            // As somebody wants it, and as was said at the start.
-            "configured" | "switched_off" | "unavailable" => tracing::info!(reason, "{what}"),
+            // As somebody wants it, as was said at the start, and as is cheapest.
+            "configured" | "switched_off" | "unavailable" | "short" | "rush" => {
+                tracing::info!(reason, "{what}")
+            }
             _ => tracing::warn!(reason, "{what}"),
         }
     }

@@ -3,7 +3,8 @@
 /// Who moves the bytes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RelayKind {
-    /// The sockmap program, at least in one direction.
+    /// The kernel relay: the sockmap program, and its agent before a connection joins and where the
+    /// kernel does not take it.
     Kernel,
     /// splice(2) through a pipe.
     Splice,

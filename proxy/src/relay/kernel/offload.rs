@@ -50,18 +50,26 @@ pub(super) struct NotJoined {
 }
 
 impl Offload {
+    /// Why a connection is not to join yet, which has `charged` so much by now.
+    pub(super) fn too_early(&self, charged: u64) -> Option<&'static str> {
+        if charged < self.after {
+            Some("short")
+        } else if !self.on.load(Relaxed) {
+            Some("switched_off")
+        } else {
+            None
+        }
+    }
+
     /// Opens both lanes, each drained by its agent. What a lane is refused stays the agent's; why, is
     /// what is returned.
     ///
     /// # Errors
     /// Why both stay the agent's.
     pub(super) fn join(&self, pair: &Pair, lanes: &mut [Lane; 2]) -> Result<Option<&'static str>, NotJoined> {
-        let declined = |reason| NotJoined { reason, untouched: true };
-        if !self.on.load(Relaxed) {
-            return Err(declined("switched_off"));
-        }
         let datapath = pair.datapath();
-        let mut credits = credits(datapath, self.window).ok_or(declined("budget"))?;
+        let mut credits =
+            credits(datapath, self.window).ok_or(NotJoined { reason: "budget", untouched: true })?;
         let refused = match pair.join(self.mapping) {
             Ok(refused) => refused,
             Err(error) => {
@@ -69,7 +77,7 @@ impl Offload {
                 return Err(NotJoined { reason: error.as_str(), untouched: error.leaves_untouched() });
             }
         };
-        for (end, lane) in [PairEnd::Downstream, PairEnd::Upstream].into_iter().zip(&*lanes) {
+        for (end, lane) in PairEnd::BOTH.into_iter().zip(&*lanes) {
             let joined = end == PairEnd::Downstream || refused.is_none();
             if joined && lane.written() == 0 {
                 Credit::open(pair.lane(end));

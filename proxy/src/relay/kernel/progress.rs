@@ -34,8 +34,7 @@ impl KernelProgress {
     }
 
     fn read(&self, pair: &Pair) -> Transfer {
-        let [received, sent] =
-            [PairEnd::Downstream, PairEnd::Upstream].map(|end| pair.lane(end).redirected());
+        let [received, sent] = PairEnd::BOTH.map(|end| pair.lane(end).redirected());
         Transfer {
             received: received + self.written[0].load(Relaxed),
             sent: sent + self.written[1].load(Relaxed),

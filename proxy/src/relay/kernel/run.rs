@@ -11,8 +11,6 @@ use super::progress::KernelProgress;
 use crate::ebpf::{Event, Events, Interest, Pair, PairEnd};
 use crate::telemetry::CloseReason;
 
-const ENDS: [PairEnd; 2] = [PairEnd::Downstream, PairEnd::Upstream];
-
 /// Told why the kernel does not carry both directions.
 pub type FellBack<'a> = &'a (dyn Fn(&'static str) + Send + Sync);
 
@@ -33,7 +31,7 @@ pub(super) struct Agent {
 impl Agent {
     /// An agent that carries both lanes, until they have shown that it is worth joining them.
     pub(super) fn new(pair: Pair, offload: Offload) -> Self {
-        Self::with(pair, ENDS.map(Lane::new), Some(offload), Interest::INPUT)
+        Self::with(pair, PairEnd::BOTH.map(Lane::new), Some(offload), Interest::INPUT)
     }
 
     /// An agent whose lanes join at once, and why one does not.
@@ -41,7 +39,7 @@ impl Agent {
     /// # Errors
     /// Why neither does.
     pub(super) fn joined(pair: Pair, offload: &Offload) -> Result<(Self, Option<&'static str>), Declined> {
-        let mut lanes = ENDS.map(Lane::new);
+        let mut lanes = PairEnd::BOTH.map(Lane::new);
         match offload.join(&pair, &mut lanes) {
             Ok(refused) => Ok((Self::with(pair, lanes, None, Interest::END), refused)),
             Err(NotJoined { reason, untouched: true }) => Err(Declined { reason, sockets: pair.dissolve() }),
@@ -67,8 +65,12 @@ impl Agent {
     /// closed when it returns: in order after [`CloseReason::Finished`], by reset after anything else.
     pub(super) async fn run(mut self, terms: Terms, fell_back: FellBack<'_>) -> CloseReason {
         let reason = self.relay(terms, fell_back).await;
+        // Never tried: it was over before, or its source was in a rush to its end.
+        if let Some(offload) = &self.offload {
+            fell_back(offload.too_early(self.charged()).unwrap_or("rush"));
+        }
         if reason == CloseReason::Finished {
-            for end in ENDS {
+            for end in PairEnd::BOTH {
                 // On failure close(2) resets, after everything was delivered: no worse than noisy.
                 let _ = socket::reset_on_close(self.pair.socket(end), false);
             }
@@ -92,7 +94,7 @@ impl Agent {
             if self.lanes.iter().any(Lane::finished) {
                 clock.half_close();
             }
-            if let Some(reason) = clock.check(ENDS.map(|end| self.pair.socket(end))) {
+            if let Some(reason) = clock.check(PairEnd::BOTH.map(|end| self.pair.socket(end))) {
                 return reason;
             }
             let after = wants.iter().filter_map(|w| w.after).min();
@@ -122,7 +124,7 @@ impl Agent {
 
     fn step_lanes(&mut self, events: Events) -> Result<[Wants; 2], Fault> {
         let wants = [self.lanes[0].step(&self.pair, events), self.lanes[1].step(&self.pair, events)];
-        for (end, lane) in ENDS.into_iter().zip(&mut self.lanes) {
+        for (end, lane) in PairEnd::BOTH.into_iter().zip(&mut self.lanes) {
             self.progress.wrote(end, lane.written());
             let datapath = self.pair.datapath();
             if datapath.budget().is_short()
@@ -137,9 +139,9 @@ impl Agent {
 
     /// Joins the pair once it is worth it, and possible; whether that was tried now.
     fn join(&mut self, fell_back: FellBack<'_>) -> bool {
-        let charged = self.lanes.iter().map(Lane::charged).sum::<u64>();
+        let charged = self.charged();
         let Some(offload) = self.offload.take_if(|offload| {
-            charged >= offload.after && self.lanes.iter().all(|lane| lane.can_join(&self.pair))
+            offload.too_early(charged).is_none() && self.lanes.iter().all(|lane| lane.can_join(&self.pair))
         }) else {
             return false;
         };
@@ -150,13 +152,18 @@ impl Agent {
         true
     }
 
+    /// What both lanes have carried, in credit's currency.
+    fn charged(&self) -> u64 {
+        self.lanes.iter().map(Lane::charged).sum()
+    }
+
     /// Has the kernel tell what is waited for.
     fn arm(&mut self, wants: [Wants; 2], events: Events) -> std::io::Result<()> {
         if !std::mem::replace(&mut self.watched, true) {
             self.pair.watch(self.armed[0])?;
         }
         let carried = self.lanes.iter().all(Lane::is_agents);
-        for end in ENDS {
+        for end in PairEnd::BOTH {
             let writable = wants[end.other().index()].writable;
             let wanted = if carried {
                 Interest { writable, ..Interest::INPUT }
@@ -206,7 +213,7 @@ impl Agent {
 impl Drop for Agent {
     fn drop(&mut self) {
         self.progress.freeze(&self.pair);
-        for end in ENDS {
+        for end in PairEnd::BOTH {
             let trimmed = self.pair.lane(end).trimmed();
             if trimmed > 0 {
                 tracing::debug!(?end, trimmed, "overlapping retransmissions were cut");
