@@ -124,37 +124,48 @@ fn expect_carried(record: &Value, relay: &str, fallback: Option<&str>, up: bool,
     }
 }
 
-/// Another program's sockmap owns the client's socket, the server's, or both. None of it can be
-/// spliced: splice(2) does not see what a verdict has taken.
-fn owned(taken: &[Taken], up: bool, down: bool) {
+/// Another program's sockmap owns the client's socket, the server's, or both: splice(2) does not see
+/// what its verdict has taken.
+fn owned(relay: Relay, taken: &[Taken]) -> Value {
     let mut owner = Owner::new();
     let greeted = backend(NEITHER);
-    let mut sluice = Builder::new(&Relay::Kernel.mapping()).within(owner.door()).start();
+    let mut sluice = Builder::new(&relay.mapping()).within(owner.door()).start();
     // Now, so that the self-test's sockets were nobody's.
     for which in taken {
         owner.take(*which);
     }
-    expect_carried(&connection(&mut sluice, NEITHER, &greeted), "kernel", Some("busy"), up, down);
+    connection(&mut sluice, NEITHER, &greeted)
 }
 
 #[test]
 fn the_clients_socket_is_anothers() {
     if ready("the_clients_socket_is_anothers") {
-        owned(&[Taken::Accepted], false, true);
+        let record = owned(Relay::Kernel, &[Taken::Accepted]);
+        expect_carried(&record, "kernel", Some("busy"), false, true);
     }
 }
 
 #[test]
 fn the_servers_socket_is_anothers() {
     if ready("the_servers_socket_is_anothers") {
-        owned(&[Taken::Connected], true, false);
+        let record = owned(Relay::Kernel, &[Taken::Connected]);
+        expect_carried(&record, "kernel", Some("busy"), true, false);
     }
 }
 
 #[test]
 fn both_sockets_are_anothers() {
     if ready("both_sockets_are_anothers") {
-        owned(&[Taken::Accepted, Taken::Connected], false, false);
+        let record = owned(Relay::Kernel, &[Taken::Accepted, Taken::Connected]);
+        expect_carried(&record, "kernel", Some("busy"), false, false);
+    }
+}
+
+#[test]
+fn both_spliced_sockets_are_anothers() {
+    if ready("both_spliced_sockets_are_anothers") {
+        let record = owned(Relay::Splice, &[Taken::Accepted, Taken::Connected]);
+        expect_carried(&record, "splice", Some("configured"), false, false);
     }
 }
 
