@@ -122,45 +122,53 @@ fn both_ended_before(relay: Relay) {
 }
 
 /// Expects a reason for a connection not to be the kernel's, and no byte in the kernel then.
-fn expect_carried(record: &Value, fallback: Option<&str>) {
+fn expect_carried(record: &Value, relay: &str, fallback: Option<&str>) {
     let reason = fallback.map_or(Value::Null, Value::from);
-    assert_eq!((&record["relay"], &record["fallback"]), (&"kernel".into(), &reason), "{record}");
+    assert_eq!((&record["relay"], &record["fallback"]), (&relay.into(), &reason), "{record}");
     for way in ["received_in_kernel", "sent_in_kernel"] {
         assert_eq!(record[way].as_u64().is_some_and(|bytes| bytes > 0), fallback.is_none(), "{record}");
     }
 }
 
-/// Another program's sockmap owns the client's socket, the server's, or both. None of it can be
-/// spliced: splice(2) does not see what a verdict has taken.
-fn owned(taken: &[Taken]) {
+/// Another program's sockmap owns the client's socket, the server's, or both: splice(2) does not see
+/// what its verdict has taken.
+fn owned(relay: Relay, taken: &[Taken]) {
     let mut owner = Owner::new();
     let greeted = backend(NEITHER);
-    let mut sluice = Builder::new(&Relay::Kernel.mapping()).within(owner.door()).start();
+    let mut sluice = Builder::new(&relay.mapping()).within(owner.door()).start();
     // Now, so that the self-test's sockets were nobody's.
     for which in taken {
         owner.take(*which);
     }
-    expect_carried(&connection(&mut sluice, NEITHER, &greeted), Some("busy"));
+    let reason = if relay == Relay::Kernel { "busy" } else { "configured" };
+    expect_carried(&connection(&mut sluice, NEITHER, &greeted), relay.word(), Some(reason));
 }
 
 #[test]
 fn the_clients_socket_is_anothers() {
     if ready("the_clients_socket_is_anothers") {
-        owned(&[Taken::Accepted]);
+        owned(Relay::Kernel, &[Taken::Accepted]);
     }
 }
 
 #[test]
 fn the_servers_socket_is_anothers() {
     if ready("the_servers_socket_is_anothers") {
-        owned(&[Taken::Connected]);
+        owned(Relay::Kernel, &[Taken::Connected]);
     }
 }
 
 #[test]
 fn both_sockets_are_anothers() {
     if ready("both_sockets_are_anothers") {
-        owned(&[Taken::Accepted, Taken::Connected]);
+        owned(Relay::Kernel, &[Taken::Accepted, Taken::Connected]);
+    }
+}
+
+#[test]
+fn both_spliced_sockets_are_anothers() {
+    if ready("both_spliced_sockets_are_anothers") {
+        owned(Relay::Splice, &[Taken::Accepted, Taken::Connected]);
     }
 }
 
@@ -179,9 +187,9 @@ fn no_room() {
     for (key, socket) in (0..).zip(&own[..17]) {
         sockets.insert(key, socket).unwrap();
     }
-    expect_carried(&connection(&mut sluice, NEITHER, &greeted), Some("map_full"));
+    expect_carried(&connection(&mut sluice, NEITHER, &greeted), "kernel", Some("map_full"));
     sockets.insert(17, &own[17]).expect("the connection left its place");
-    expect_carried(&connection(&mut sluice, NEITHER, &greeted), Some("map_full"));
+    expect_carried(&connection(&mut sluice, NEITHER, &greeted), "kernel", Some("map_full"));
     drop(own);
-    expect_carried(&connection(&mut sluice, NEITHER, &greeted), None);
+    expect_carried(&connection(&mut sluice, NEITHER, &greeted), "kernel", None);
 }

@@ -54,11 +54,15 @@ impl Relay {
 
     /// Checks that a closed connection was on this relay.
     pub(crate) fn carried(self, record: &Value) {
-        let word = match self {
+        assert_eq!(record["relay"], self.word(), "{record}");
+    }
+
+    /// Its name in records.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
             Self::Kernel => "kernel",
             Self::Splice => "splice",
-        };
-        assert_eq!(record["relay"], word, "{record}");
+        }
     }
 }
 

@@ -76,17 +76,27 @@ impl Conduit {
     }
 
     /// Takes what the source has, into an empty conduit: so that EAGAIN can only mean the source.
-    /// `Ok(0)` is the end of the stream.
-    pub(super) fn fill(&mut self, source: &TcpStream) -> io::Result<usize> {
+    /// `Ok(0)` is the end of the stream. `first`: the source was just said to be readable.
+    pub(super) fn fill(&mut self, source: &TcpStream, first: bool) -> io::Result<usize> {
         match self {
             Self::Pipe { pipe, held } => {
                 let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-                *held = retry(|| splice(source, None, &pipe.into, None, CAPACITY, flags))?;
-                if *held == 0 && !socket::at_end(source.as_fd())? {
-                    // At an urgent mark splice(2) says 0 as at the end; recv(2) gets past it.
+                let spliced = retry(|| splice(source, None, &pipe.into, None, CAPACITY, flags));
+                let hidden = match &spliced {
+                    // At an urgent mark splice(2) says 0 as at the end.
+                    Ok(0) => !socket::at_end(source.as_fd())?,
+                    // Nor does it see what the verdict of another program's sockmap has taken.
+                    Err(e) if first && e.kind() == io::ErrorKind::WouldBlock => {
+                        socket::at_end(source.as_fd()).is_ok()
+                    }
+                    _ => false,
+                };
+                if hidden {
+                    // recv(2) gets at it.
                     *self = Self::buffer();
-                    return self.fill(source);
+                    return self.fill(source, first);
                 }
+                *held = spliced?;
                 Ok(*held)
             }
             Self::Buffer { bytes, taken } => {

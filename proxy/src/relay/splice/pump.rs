@@ -42,10 +42,11 @@ async fn burst(
     conduit: &mut Conduit,
     moved: &AtomicU64,
 ) -> Result<bool, Broken> {
+    let mut first = true;
     loop {
         // A fast pair never blocks; other connections want their turn.
         tokio::task::coop::consume_budget().await;
-        match source.try_io(Interest::READABLE, || conduit.fill(source)) {
+        match source.try_io(Interest::READABLE, || conduit.fill(source, std::mem::take(&mut first))) {
             Ok(0) => return Ok(true),
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
