@@ -3,7 +3,7 @@
 mod carry;
 
 use std::io::{self, ErrorKind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::socket;
 use super::super::{Failure, Fault};
@@ -58,7 +58,8 @@ pub(super) struct Lane {
     seen: u64,
     /// What the destination had accepted, when last asked.
     accepted: u64,
-    backoff: Duration,
+    /// When that was last different.
+    moved: Instant,
 }
 
 impl Lane {
@@ -77,7 +78,7 @@ impl Lane {
             finished: false,
             seen: 0,
             accepted: 0,
-            backoff: LOOK_AGAIN.0,
+            moved: Instant::now(),
         }
     }
 
@@ -164,11 +165,11 @@ impl Lane {
     fn pace(&mut self, pair: &Pair, mut wants: Wants) -> Wants {
         let now = self.progress(pair);
         if std::mem::replace(&mut self.seen, now) != now {
-            self.backoff = LOOK_AGAIN.0;
+            self.moved = Instant::now();
         }
         if wants.after.is_some() {
-            wants.after = Some(self.backoff);
-            self.backoff = (self.backoff * 2).min(LOOK_AGAIN.1);
+            // By time and not by looks: each segment that is passed causes one.
+            wants.after = Some(self.moved.elapsed().clamp(LOOK_AGAIN.0, LOOK_AGAIN.1));
         }
         wants
     }
