@@ -6,6 +6,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod conn;
+pub mod crypto;
 mod descriptors;
 pub mod doctor;
 pub mod drain;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Handles;
-use crate::config::model::{Config, Listener, Mapping, Matcher, RelayChoice, Timeouts};
+use crate::config::model::{Config, Listener, Mapping, Matcher, NamePattern, RelayChoice, Timeouts};
 use crate::config::settings_file;
 
 /// Everything about what is served, and how.
@@ -36,8 +36,17 @@ fn listeners(config: &Config) -> Vec<Value> {
 
 fn listener(listener: &Listener) -> Value {
     let routes = listener.routes.iter().map(|route| {
-        let matcher = match route.matcher {
-            Matcher::Any => "any",
+        let matcher = match &route.matcher {
+            Matcher::Any => json!("any"),
+            Matcher::Tls { name, alpn } => {
+                let name = match name {
+                    NamePattern::Exact(name) => name.to_string(),
+                    NamePattern::Suffix(suffix) => format!("*{suffix}"),
+                    NamePattern::Everything => "*".to_owned(),
+                };
+                let alpn: Vec<_> = alpn.iter().map(|protocol| String::from_utf8_lossy(protocol)).collect();
+                json!({ "server_name": name, "alpn": alpn })
+            }
         };
         json!({ "match": matcher, "mappings": route.mappings.iter().map(mapping).collect::<Vec<_>>() })
     });

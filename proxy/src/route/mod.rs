@@ -103,7 +103,7 @@ impl<S> Group<S> {
             || Arc::new(Wheel::new(route.mappings.iter().map(|m| m.weight.0))),
             |b| Arc::clone(&b.wheel),
         );
-        Self { matcher: route.matcher, targets, wheel }
+        Self { matcher: route.matcher.clone(), targets, wheel }
     }
 }
 

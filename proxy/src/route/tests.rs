@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::config::model::{Families, Host, Listener, RelayChoice, Service, Timeouts, Weight};
+use crate::config::model::{Downstream, Families, Host, Listener, RelayChoice, Service, Timeouts, Weight};
 
 fn mapping(name: &str, weight: u32) -> Mapping {
     Mapping {
@@ -11,6 +11,8 @@ fn mapping(name: &str, weight: u32) -> Mapping {
         stats_name: name.into(),
         weight: Weight(weight),
         service: Service { host: Host::Name("svc".into()), port: 80 },
+        originate: None,
+        prelude: None,
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
@@ -23,7 +25,11 @@ fn config(members: &[(&str, u32)]) -> (SocketAddr, Config) {
     (
         bind,
         Config {
-            listeners: vec![Listener { bind, routes: vec![Route { matcher: Matcher::Any, mappings }] }],
+            listeners: vec![Listener {
+                bind,
+                prelude: None,
+                routes: vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings }],
+            }],
         },
     )
 }

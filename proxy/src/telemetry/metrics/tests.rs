@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::process::Stat;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::model::{
-    Config, Families, Host, Listener, Mapping, MappingName, Matcher, RelayChoice, Route, Service, Timeouts,
-    Weight,
+    Config, Downstream, Families, Host, Listener, Mapping, MappingName, Matcher, RelayChoice, Route, Service,
+    Timeouts, Weight,
 };
 use crate::telemetry::names::ALL;
 use crate::telemetry::{CloseReason, ConnSnapshot, KernelMapping, KernelStats, Telemetry};
@@ -23,13 +23,15 @@ fn config(names: &[&str]) -> Config {
         stats_name: (*name).into(),
         weight: Weight(1),
         service: Service { host: Host::Name("backend".into()), port: 80 },
+        originate: None,
+        prelude: None,
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
     };
     let mappings = names.iter().map(mapping).collect();
-    let routes = vec![Route { matcher: Matcher::Any, mappings }];
-    Config { listeners: vec![Listener { bind: listener(), routes }] }
+    let routes = vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings }];
+    Config { listeners: vec![Listener { bind: listener(), prelude: None, routes }] }
 }
 
 /// A connection of `mapping` that moved `moved` bytes each way, half of them in the kernel.

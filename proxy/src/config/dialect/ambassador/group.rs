@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::weights::{Flaw, share};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::report::Report;
-use crate::config::model::{Config, Listener, Mapping, Matcher, Route, Weight};
+use crate::config::model::{Config, Downstream, Listener, Mapping, Matcher, Route, Weight};
 
 /// A mapping that can be served, before its group is known.
 #[derive(Debug)]
@@ -26,8 +26,9 @@ pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) 
         groups.entry(candidate.bind).or_default().push(candidate);
     }
     let listeners = groups.into_iter().map(|(bind, group)| {
-        let route = Route { matcher: Matcher::Any, mappings: weigh(bind, group, found) };
-        Listener { bind, routes: vec![route] }
+        let route =
+            Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings: weigh(bind, group, found) };
+        Listener { bind, prelude: None, routes: vec![route] }
     });
     Config { listeners: listeners.collect() }
 }

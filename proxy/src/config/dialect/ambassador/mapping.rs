@@ -86,6 +86,8 @@ fn read(
         weight: Weight(0),
         families: families(spec.enable_ipv4, spec.enable_ipv6, context.module, &host, &fields, report),
         service: Service { host, port },
+        originate: None,
+        prelude: None,
         relay: overrides.relay,
         timeouts: overrides.timeouts,
     };
