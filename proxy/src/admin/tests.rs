@@ -114,6 +114,7 @@ fn loaded() -> Loaded {
         config: Config { listeners: vec![Listener { bind, prelude: None, routes }] },
         diagnostics: vec![diagnostic],
         files: vec!["a.yaml".into()],
+        material: Vec::new(),
         resources: 2,
     }
 }

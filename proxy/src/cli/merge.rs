@@ -103,6 +103,7 @@ pub fn merge(layers: &[Layer]) -> Result<Settings, Conflict> {
 fn lay(says: &Overrides, settings: &mut Settings) {
     lay_process(says, settings);
     lay_ambassador(says, settings);
+    set(&mut settings.upstream_tls_verify, says.upstream_tls_verify.map(Into::into));
     let Settings { timeouts, limits, sockets, kernel, .. } = settings;
     set(&mut timeouts.connect, says.connect_timeout.map(|span| span.0));
     set(&mut timeouts.idle, says.idle_timeout.map(|v| v.0.map(|span| span.0)));

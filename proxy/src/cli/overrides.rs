@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::values::{AccessLogWhen, Filter, OrNone, Selector, Size, Span, Whole};
-use crate::config::settings::LogFormat;
+use crate::config::settings::{LogFormat, UpstreamTlsVerify};
 
 /// The longest any duration may be, ten years, in milliseconds: sums with the time of day stay in range.
 const LONGEST: u64 = 10 * 31_557_600_000;
@@ -92,6 +92,10 @@ pub struct Overrides {
     #[arg(long, env = "SLUICE_MAX_CONNECTION_AGE", value_name = "DURATION", help_heading = "Timeouts")]
     pub max_connection_age: Option<OrNone<PositiveSpan>>,
 
+    /// Certificates of upstreams without an authority of their own: checked against the system's, or none [default: none]
+    #[arg(long, env = "SLUICE_UPSTREAM_TLS_VERIFY", value_enum, help_heading = "TLS")]
+    pub upstream_tls_verify: Option<Verify>,
+
     /// Connections that may wait to be accepted, of each listener; net.core.somaxconn caps it [default: 4096]
     #[arg(long, env = "SLUICE_BACKLOG", value_name = "N", help_heading = "Sockets")]
     pub backlog: Option<Whole<1, 2_147_483_647>>,
@@ -144,6 +148,26 @@ impl From<Format> for LogFormat {
         match format {
             Format::Text => Self::Text,
             Format::Json => Self::Json,
+        }
+    }
+}
+
+/// What vouches for an upstream where its mapping names no authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Nobody.
+    #[default]
+    None,
+    /// The system's authorities.
+    System,
+}
+
+impl From<Verify> for UpstreamTlsVerify {
+    fn from(verify: Verify) -> Self {
+        match verify {
+            Verify::None => Self::None,
+            Verify::System => Self::System,
         }
     }
 }

@@ -15,6 +15,8 @@ pub struct Settings {
     pub ambassador: Ambassador,
     /// Defaults for mappings that say nothing.
     pub timeouts: Timeouts,
+    /// What is asked of the certificates of upstreams for which nobody names an authority.
+    pub upstream_tls_verify: UpstreamTlsVerify,
     /// Sizes and counts that bound what sluice takes.
     pub limits: Limits,
     /// Options of the sockets on both sides.
@@ -46,6 +48,16 @@ pub struct Ambassador {
     pub bind_address: IpAddr,
     /// `AMBASSADOR_FORCE_SECRET_VALIDATION`.
     pub force_secret_validation: bool,
+}
+
+/// What is asked of an upstream's certificate where its mapping names no authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UpstreamTlsVerify {
+    /// Nothing, as in Ambassador.
+    #[default]
+    None,
+    /// A chain to one of the system's authorities, and the name dialled.
+    System,
 }
 
 /// Upper bounds.
@@ -142,6 +154,7 @@ impl Default for Settings {
                 half_closed: Some(Duration::from_secs(3600)),
                 max_age: None,
             },
+            upstream_tls_verify: UpstreamTlsVerify::None,
             limits: Limits { connections: 0, connections_per_listener: 0, file_bytes: 16 << 20 },
             sockets: Sockets {
                 backlog: 4096,

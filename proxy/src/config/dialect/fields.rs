@@ -128,6 +128,11 @@ impl<'a> Fields<'a> {
         map.iter().filter_map(|(key, value)| Some((scalar(key)?, scalar_or_bool(value)?))).collect()
     }
 
+    /// Names and the mappings behind them, for users who choose the names; anything else is left out.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (String, &'a Mapping)> {
+        self.map.iter().filter_map(|(name, value)| Some((scalar(name)?, value.as_mapping()?)))
+    }
+
     /// Every name that stands here.
     pub(super) fn names(&self) -> Vec<String> {
         self.map.keys().map(|key| scalar(key).unwrap_or_else(|| show(key))).collect()
@@ -168,7 +173,10 @@ impl<'a> Fields<'a> {
 /// A value as a message shows it, bounded.
 pub(super) fn show(value: &Value) -> String {
     const LONGEST: usize = 80;
+    const PEM: &str = "-----BEGIN";
     let text = match value {
+        // Whatever field a key strayed into.
+        Value::String(text) if text.contains(PEM) => format!("a PEM text ({PEM}…)"),
         Value::String(text) => format!("{text:?}"),
         Value::Bool(_) | Value::Number(_) => scalar_or_bool(value).unwrap_or_default(),
         Value::Null => "null".to_owned(),

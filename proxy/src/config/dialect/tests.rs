@@ -69,7 +69,7 @@ fn no_prefix_of_a_document_panics() {
     let text = "apiVersion: getambassador.io/v2\nkind: List\nitems: [{a: &x [1, 'ü']}, *x]\n--- |\n  \"\\u00e9\n...\n";
     for end in (0..=text.len()).filter(|end| text.is_char_boundary(*end)) {
         let (documents, _) = parse(&Arc::from(Path::new("f")), &text[..end]);
-        lower(documents.iter(), &Settings::default());
+        lower(documents.iter(), &RefCell::default(), &Settings::default());
     }
 }
 

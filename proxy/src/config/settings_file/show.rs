@@ -5,14 +5,27 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::config::model::Timeouts;
-use crate::config::settings::{AccessLog, Ambassador, Kernel, Limits, Log, LogFormat, Settings, Sockets};
+use crate::config::settings::{
+    AccessLog, Ambassador, Kernel, Limits, Log, LogFormat, Settings, Sockets, UpstreamTlsVerify,
+};
 
 /// Every key of a settings file with the value in force, written as the file takes it.
 #[must_use]
 pub fn show(settings: &Settings) -> Map<String, Value> {
     // Taken apart field by field, here and below, so that no setting to come is left out.
-    let Settings { paths: _, ambassador, timeouts, limits, sockets, kernel, drain, admin, workers, log } =
-        settings;
+    let Settings {
+        paths: _,
+        ambassador,
+        timeouts,
+        upstream_tls_verify,
+        limits,
+        sockets,
+        kernel,
+        drain,
+        admin,
+        workers,
+        log,
+    } = settings;
     let process = json!({
         "admin": admin.map_or_else(none, |address| address.to_string()),
         "workers": workers,
@@ -24,6 +37,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         of_limits(limits),
         of_kernel(kernel),
         of_timeouts(timeouts),
+        of_tls(*upstream_tls_verify),
         of_sockets(sockets),
         of_ambassador(ambassador),
     ]
@@ -81,6 +95,14 @@ fn of_timeouts(Timeouts { connect, idle, half_closed, max_age }: &Timeouts) -> V
         "half-closed-timeout": span_or_none(*half_closed),
         "max-connection-age": span_or_none(*max_age),
     })
+}
+
+fn of_tls(upstream_tls_verify: UpstreamTlsVerify) -> Value {
+    let word = match upstream_tls_verify {
+        UpstreamTlsVerify::None => "none",
+        UpstreamTlsVerify::System => "system",
+    };
+    json!({ "upstream-tls-verify": word })
 }
 
 fn of_sockets(sockets: &Sockets) -> Value {

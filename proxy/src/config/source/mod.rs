@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(super) use self::list::is_configuration;
+pub(super) use self::read::{ReadError, read_bytes};
 
 use self::list::Listing;
-use self::read::{Content, ReadError};
+use self::read::Content;
 use super::diagnostic::{Diagnostic, Severity};
 use super::dialect::{Document, Place, parse};
 

@@ -1,4 +1,4 @@
-//! `Listener`: whether a port expects something in front of a mapping's bytes.
+//! `Listener`: whether a port expects TLS, or something else in front of a mapping's bytes.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,17 +9,29 @@ use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::settings::Settings;
 
-/// What must be peeled off before a mapping's bytes, which this version of sluice does not.
+/// What stands before a mapping's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wrapping {
     Nothing,
     Tls,
+    /// Which this version of sluice does not peel off.
     Proxy,
     /// The Listener is in error; serving cleartext would be a guess.
     Unreadable,
 }
 
-/// The Listeners that stand in the way of mappings, by the address they share.
+/// What a mapping makes of the TLS of its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Downstream {
+    /// It has no host.
+    Untouched,
+    /// It has one, and TLS ends here.
+    Terminated,
+    /// It has one, and TLS is looked at and goes on: any Listener will do.
+    PassedThrough,
+}
+
+/// What the Listeners expect, by the address that mappings share with them.
 #[derive(Debug, Default)]
 pub(super) struct Stacks(BTreeMap<SocketAddr, (Wrapping, String)>);
 
@@ -34,9 +46,7 @@ impl Stacks {
             let fields = resource.spec(&report);
             let port = fields.as_ref().and_then(|fields| fields.integer("port", 1..=65535));
             let wrapping = fields.as_ref().map_or(Wrapping::Nothing, |fields| wrapping(fields, &report));
-            if let Some(port) = port.and_then(|port| u16::try_from(port).ok())
-                && wrapping != Wrapping::Nothing
-            {
+            if let Some(port) = port.and_then(|port| u16::try_from(port).ok()) {
                 let bind = SocketAddr::new(settings.ambassador.bind_address, port);
                 stacks.entry(bind).or_insert((wrapping, report.resource().to_owned()));
             }
@@ -46,17 +56,25 @@ impl Stacks {
     }
 
     /// Why a mapping cannot be served on an address, if so.
-    pub(super) fn obstacle(&self, bind: SocketAddr) -> Option<String> {
+    pub(super) fn obstacle(&self, bind: SocketAddr, mapping: Downstream) -> Option<String> {
         let (wrapping, listener) = self.0.get(&bind)?;
-        match wrapping {
-            Wrapping::Nothing => None,
-            Wrapping::Tls => {
-                Some(format!("{listener} terminates TLS, which is not served by this version of sluice"))
-            }
-            Wrapping::Proxy => Some(format!(
+        match (wrapping, mapping) {
+            (Wrapping::Nothing, Downstream::Untouched | Downstream::PassedThrough)
+            | (Wrapping::Tls, Downstream::Terminated | Downstream::PassedThrough) => None,
+            (Wrapping::Nothing, Downstream::Terminated) => Some(format!(
+                "{listener} does not terminate TLS, and a mapping with host does; give the Listener protocol: TLS, \
+                 or leave host out"
+            )),
+            (Wrapping::Tls, Downstream::Untouched) => Some(format!(
+                "{listener} terminates TLS, and a mapping without host does not; give the mapping a host, or the \
+                 Listener protocol: TCP"
+            )),
+            (Wrapping::Proxy, _) => Some(format!(
                 "{listener} expects the PROXY protocol, which is not served by this version of sluice"
             )),
-            Wrapping::Unreadable => Some(format!("{listener} is in error, so what it expects is unknown")),
+            (Wrapping::Unreadable, _) => {
+                Some(format!("{listener} is in error, so what it expects is unknown"))
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ mod services;
 mod surroundings;
 mod weights;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ fn lower(text: &str) -> Outcome {
 fn lower_with(text: &str, settings: &Settings) -> Outcome {
     let (documents, errors) = dialect::parse(&Arc::from(Path::new("test.yaml")), text);
     assert_eq!(errors, [], "{text}");
-    let lowered = dialect::lower(documents.iter(), settings);
+    let lowered = dialect::lower(documents.iter(), &RefCell::default(), settings);
     Outcome { config: lowered.config, diagnostics: lowered.diagnostics }
 }
 

@@ -1,0 +1,72 @@
+//! Certificates for mappings: what `Host`, `TLSContext`, `Secret` and the Module `tls` come to.
+
+mod block;
+mod context;
+mod declared;
+mod glob;
+mod host;
+mod originate;
+mod parameters;
+mod store;
+mod terminate;
+
+use std::cell::{Cell, RefCell};
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::dialect::report::Report;
+use crate::config::dialect::resource::Resource;
+use crate::config::dialect::secret::Secrets;
+use crate::config::material::Files;
+use crate::config::settings::Settings;
+
+pub(super) use originate::Wanted;
+pub(super) use parameters::alpn;
+
+use context::Contexts;
+use host::Host;
+use store::Store;
+
+/// Everything a mapping can find certificates in.
+pub(super) struct Tls<'a> {
+    /// In Ambassador's order: by name, then namespace.
+    hosts: Vec<Host>,
+    contexts: Contexts,
+    store: Store<'a>,
+    settings: &'a Settings,
+    /// That upstreams are not verified is said once.
+    unverified_said: Cell<bool>,
+}
+
+/// The resources that say something about TLS.
+pub(super) struct Resources<'r, 'd> {
+    pub(super) hosts: Vec<(&'r Resource<'d>, Report)>,
+    pub(super) contexts: Vec<(&'r Resource<'d>, Report)>,
+    /// The Module `tls`, which older installations have.
+    pub(super) module: Option<(&'r Resource<'d>, Report)>,
+}
+
+impl<'a> Tls<'a> {
+    /// Reads the resources; certificates are looked up where a mapping wants them.
+    pub(super) fn read(
+        resources: Resources<'_, '_>,
+        namespacing: bool,
+        secrets: &'a Secrets,
+        files: &'a RefCell<Files>,
+        settings: &'a Settings,
+        found: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let defaults = block::Defaults { own_namespace: &settings.ambassador.namespace, namespacing };
+        let contexts = Contexts::read(resources.contexts, resources.module, &defaults, found);
+        let hosts = host::read(resources.hosts, &defaults, found);
+        let store = Store::new(secrets, files, settings.ambassador.force_secret_validation);
+        Self { hosts, contexts, store, settings, unverified_said: false.into() }
+    }
+
+    /// Gives out what was found about the resources, once every mapping has been served.
+    pub(super) fn finish(self, found: &mut Vec<Diagnostic>) {
+        for host in self.hosts {
+            found.extend(host.declared.report.into_diagnostics());
+        }
+        self.contexts.finish(found);
+    }
+}

@@ -1,0 +1,1 @@
+//! PEM in, proven material or a plain reason out.
