@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod app;
 pub mod check;
+pub mod classify;
 pub mod cli;
 pub mod config;
 pub mod conn;
@@ -17,4 +18,5 @@ pub mod relay;
 pub mod route;
 mod sockopt;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;

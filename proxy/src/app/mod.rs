@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Handles, State, Wish};
 use crate::config::load::{Loaded, Loader};
+use crate::config::model::Config;
 use crate::config::settings::Settings;
 use crate::conn::{Ctx, Routes, Tracker};
 use crate::descriptors::connection_limit;
@@ -19,6 +20,7 @@ use crate::listener::Listeners;
 use crate::relay::Relays;
 use crate::relay::kernel::KernelRelay;
 use crate::telemetry::Telemetry;
+use crate::tls::Contexts;
 use crate::upstream::Dialer;
 use admin::Admin;
 
@@ -93,12 +95,14 @@ impl App {
             return Err(StartError::NothingToServe(paths.join(", ")));
         }
         let relays = Relays::new(start_kernel_relay(&settings, limit).await);
-        let routes = Routes::compile(&loaded.config, None, |m| relays.mapping(&m.stats_name));
+        let routes = compile(&loaded.config, None, &relays);
         let ctx = Arc::new(Ctx {
             tracker,
             dialer: Dialer::default(),
             relays,
             sockets: settings.sockets,
+            handshakes: settings.handshakes,
+            places: Ctx::places(&settings.handshakes),
             routes: RwLock::new(Arc::new(routes)),
             stop: CancellationToken::new(),
         });
@@ -142,8 +146,7 @@ impl App {
     fn reload(&mut self, why: &str) {
         let loaded = load(&mut self.loader);
         let before = self.ctx.routes();
-        let after =
-            Routes::compile(&loaded.config, Some(&before), |m| self.ctx.relays.mapping(&m.stats_name));
+        let after = compile(&loaded.config, Some(&before), &self.ctx.relays);
         let addresses: Vec<_> = after.listeners().collect();
         self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
         *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
@@ -177,6 +180,15 @@ fn observe(ctx: &Ctx, telemetry: &Telemetry, state: &State) {
         telemetry.kernel(kernel.stats());
         state.kernel_relay(true);
     }
+}
+
+/// Compiles a configuration, and says what of it cannot be served after all.
+fn compile(config: &Config, previous: Option<&Routes>, relays: &Relays) -> Routes {
+    let (contexts, errors) = Contexts::prepare(config, previous.map(Routes::contexts));
+    for error in &errors {
+        tracing::error!("{error}");
+    }
+    Routes::compile(config, contexts, previous, |mapping| relays.mapping(&mapping.stats_name))
 }
 
 fn load(loader: &mut Loader) -> Loaded {

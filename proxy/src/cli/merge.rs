@@ -104,7 +104,10 @@ fn lay(says: &Overrides, settings: &mut Settings) {
     lay_process(says, settings);
     lay_ambassador(says, settings);
     set(&mut settings.upstream_tls_verify, says.upstream_tls_verify.map(Into::into));
-    let Settings { timeouts, limits, sockets, kernel, .. } = settings;
+    let Settings { timeouts, handshakes, limits, sockets, kernel, .. } = settings;
+    set(&mut handshakes.hello, says.client_hello_timeout.map(|span| span.0));
+    set(&mut handshakes.timeout, says.handshake_timeout.map(|span| span.0));
+    set(&mut handshakes.most, says.max_handshakes.map(|n| n.0));
     set(&mut timeouts.connect, says.connect_timeout.map(|span| span.0));
     set(&mut timeouts.idle, says.idle_timeout.map(|v| v.0.map(|span| span.0)));
     set(&mut timeouts.half_closed, says.half_closed_timeout.map(|v| v.0.map(|span| span.0)));

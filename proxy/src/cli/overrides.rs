@@ -95,6 +95,15 @@ pub struct Overrides {
     /// Certificates of upstreams without an authority of their own: checked against the system's, or none [default: none]
     #[arg(long, env = "SLUICE_UPSTREAM_TLS_VERIFY", value_enum, help_heading = "TLS")]
     pub upstream_tls_verify: Option<Verify>,
+    /// Longest that a client may take for its ClientHello, from accept on [default: 5s]
+    #[arg(long, env = "SLUICE_CLIENT_HELLO_TIMEOUT", value_name = "DURATION", help_heading = "TLS")]
+    pub client_hello_timeout: Option<PositiveSpan>,
+    /// Longest that a client may take for its whole TLS handshake, from accept on [default: 10s]
+    #[arg(long, env = "SLUICE_HANDSHAKE_TIMEOUT", value_name = "DURATION", help_heading = "TLS")]
+    pub handshake_timeout: Option<PositiveSpan>,
+    /// TLS handshakes with clients at a time, of which one more is refused; 0 sets no bound [default: 4096]
+    #[arg(long, env = "SLUICE_MAX_HANDSHAKES", value_name = "N", help_heading = "TLS")]
+    pub max_handshakes: Option<Whole<0, { u32::MAX }>>,
 
     /// Connections that may wait to be accepted, of each listener; net.core.somaxconn caps it [default: 4096]
     #[arg(long, env = "SLUICE_BACKLOG", value_name = "N", help_heading = "Sockets")]

@@ -17,6 +17,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// What is asked of the certificates of upstreams for which nobody names an authority.
     pub upstream_tls_verify: UpstreamTlsVerify,
+    /// What clients may take before their connection is served.
+    pub handshakes: Handshakes,
     /// Sizes and counts that bound what sluice takes.
     pub limits: Limits,
     /// Options of the sockets on both sides.
@@ -58,6 +60,17 @@ pub enum UpstreamTlsVerify {
     None,
     /// A chain to one of the system's authorities, and the name dialled.
     System,
+}
+
+/// What clients may take before their connection is served, where their TLS is looked at or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshakes {
+    /// From accept to a complete ClientHello.
+    pub hello: Duration,
+    /// From accept to the end of the handshake.
+    pub timeout: Duration,
+    /// Handshakes at a time; one more is refused. 0 sets no bound.
+    pub most: u32,
 }
 
 /// Upper bounds.
@@ -155,6 +168,11 @@ impl Default for Settings {
                 max_age: None,
             },
             upstream_tls_verify: UpstreamTlsVerify::None,
+            handshakes: Handshakes {
+                hello: Duration::from_secs(5),
+                timeout: Duration::from_secs(10),
+                most: 4096,
+            },
             limits: Limits { connections: 0, connections_per_listener: 0, file_bytes: 16 << 20 },
             sockets: Sockets {
                 backlog: 4096,

@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ebpf", &[]),
     ("listener", &["conn", "drain", "relay::socket"]),
     ("relay", &["ebpf", "tls"]),
-    ("route", &["upstream"]),
+    ("route", &["tls", "upstream"]),
     ("telemetry", &["config::diagnostic"]),
     ("tls", &[]),
     ("upstream", &[]),

@@ -19,6 +19,20 @@ pub struct Config {
     pub listeners: Vec<Listener>,
 }
 
+impl Config {
+    /// Every certificate in use, one as often as it is.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        self.listeners.iter().flat_map(|listener| &listener.routes).flat_map(|route| {
+            let downstream = match &route.downstream {
+                Downstream::Raw => &[][..],
+                Downstream::Terminate(termination) => &termination.certificates,
+            };
+            let upstream = route.mappings.iter().filter_map(|mapping| mapping.originate.as_ref());
+            downstream.iter().chain(upstream.filter_map(|origination| origination.identity.as_ref()))
+        })
+    }
+}
+
 /// One address to accept on, and the routes behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {

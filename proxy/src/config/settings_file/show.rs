@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::model::Timeouts;
 use crate::config::settings::{
-    AccessLog, Ambassador, Kernel, Limits, Log, LogFormat, Settings, Sockets, UpstreamTlsVerify,
+    AccessLog, Ambassador, Handshakes, Kernel, Limits, Log, LogFormat, Settings, Sockets, UpstreamTlsVerify,
 };
 
 /// Every key of a settings file with the value in force, written as the file takes it.
@@ -18,6 +18,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         ambassador,
         timeouts,
         upstream_tls_verify,
+        handshakes,
         limits,
         sockets,
         kernel,
@@ -37,7 +38,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         of_limits(limits),
         of_kernel(kernel),
         of_timeouts(timeouts),
-        of_tls(*upstream_tls_verify),
+        of_tls(*upstream_tls_verify, handshakes),
         of_sockets(sockets),
         of_ambassador(ambassador),
     ]
@@ -97,12 +98,18 @@ fn of_timeouts(Timeouts { connect, idle, half_closed, max_age }: &Timeouts) -> V
     })
 }
 
-fn of_tls(upstream_tls_verify: UpstreamTlsVerify) -> Value {
+fn of_tls(upstream_tls_verify: UpstreamTlsVerify, handshakes: &Handshakes) -> Value {
+    let Handshakes { hello, timeout, most } = handshakes;
     let word = match upstream_tls_verify {
         UpstreamTlsVerify::None => "none",
         UpstreamTlsVerify::System => "system",
     };
-    json!({ "upstream-tls-verify": word })
+    json!({
+        "upstream-tls-verify": word,
+        "client-hello-timeout": span(*hello),
+        "handshake-timeout": span(*timeout),
+        "max-handshakes": most,
+    })
 }
 
 fn of_sockets(sockets: &Sockets) -> Value {

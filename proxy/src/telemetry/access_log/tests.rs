@@ -20,7 +20,10 @@ fn conn(id: u64) -> ConnSnapshot {
         peer: "10.0.0.1:5000".parse().unwrap(),
         mapping: Some("TCPMapping default/pay".into()),
         stats_name: Some("pay".into()),
+        sni: None,
+        tls: None,
         upstream: Some("[::1]:8080".parse().unwrap()),
+        upstream_tls: None,
         relay: Some("kernel"),
         fallback: None,
         received: 1536,
@@ -64,8 +67,9 @@ fn a_json_line_has_exactly_these_keys() {
         keys.sort();
         (line, keys)
     };
-    let mut expected = "connect_us duration_ms event fallback id listener mapping peer received \
-                        received_in_kernel relay sent sent_in_kernel time upstream"
+    let mut expected = "alpn client_subject connect_us duration_ms event fallback id listener mapping peer \
+                        received received_in_kernel relay sent sent_in_kernel sni time tls_cipher tls_resumed \
+                        tls_version upstream upstream_tls_cipher upstream_tls_version"
         .split_whitespace()
         .map(str::to_owned)
         .collect::<Vec<_>>();
