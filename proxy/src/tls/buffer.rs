@@ -48,6 +48,11 @@ impl Buffer {
         }
     }
 
+    /// Takes all of them away.
+    pub fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
     /// The room behind the bytes that wait.
     pub fn room(&mut self) -> &mut [u8] {
         &mut self.bytes[self.end..]

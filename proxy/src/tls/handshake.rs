@@ -86,7 +86,7 @@ pub async fn shake_hands(
     let mut output = Buffer::default();
     let shaken = timeout_at(deadline.into(), shake(stream, session, &mut output, pool)).await;
     // What is left of it after an error was offered to the socket already.
-    output.consume(usize::MAX);
+    output.clear();
     pool.reclaim(&mut output);
     shaken.unwrap_or(Err(HandshakeError::Timeout))
 }

@@ -3,6 +3,8 @@
 
 mod buffer;
 mod contexts;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod handshake;
 mod originator;
 mod parameters;

@@ -9,22 +9,36 @@ use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 use crate::config::model::{Parameters, Versions};
 use crate::crypto;
 
-/// The provider with these suites and groups alone, in this order.
+/// The provider with the suites and groups allowed alone, in this order. Suites of a version that is off go
+/// too: rustls would offer them, and choose a certificate as if they could be agreed on.
 pub(super) fn provider(parameters: &Parameters) -> Arc<CryptoProvider> {
     let whole = crypto::provider();
-    if parameters.ciphers.is_none() && parameters.groups.is_none() {
+    let Parameters { versions, ciphers, groups, .. } = parameters;
+    if versions.tls12 && versions.tls13 && ciphers.is_none() && groups.is_none() {
         return Arc::clone(whole);
     }
     let mut provider = CryptoProvider::clone(whole);
-    if let Some(ciphers) = &parameters.ciphers {
-        // Of TLS 1.3's nobody chooses, as with Envoy.
-        let all = &whole.cipher_suites;
-        let tls13 = all.iter().filter(|suite| matches!(suite, SupportedCipherSuite::Tls13(_)));
-        let chosen = ciphers.iter().filter_map(|id| all.iter().find(|suite| suite.suite() == *id));
-        let tls12 = chosen.filter(|suite| matches!(suite, SupportedCipherSuite::Tls12(_)));
-        provider.cipher_suites = tls13.chain(tls12).copied().collect();
+    // Of TLS 1.3's nobody chooses, as with Envoy.
+    let (tls13, tls12): (Vec<SupportedCipherSuite>, Vec<_>) = whole
+        .cipher_suites
+        .iter()
+        .copied()
+        .partition(|suite| matches!(suite, SupportedCipherSuite::Tls13(_)));
+    provider.cipher_suites.clear();
+    if versions.tls13 {
+        provider.cipher_suites.extend(tls13);
     }
-    if let Some(groups) = &parameters.groups {
+    if versions.tls12 {
+        provider.cipher_suites.extend(match ciphers {
+            None => tls12,
+            Some(chosen) => chosen
+                .iter()
+                .filter_map(|id| tls12.iter().find(|suite| suite.suite() == *id))
+                .copied()
+                .collect(),
+        });
+    }
+    if let Some(groups) = groups {
         let chosen = groups.iter().filter_map(|id| whole.kx_groups.iter().find(|group| group.name() == *id));
         provider.kx_groups = chosen.copied().collect();
     }

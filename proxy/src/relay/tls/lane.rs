@@ -59,7 +59,7 @@ impl Lane {
     ) -> Result<Motion, Broken> {
         if self.stage == Stage::Finished {
             // What a session still answers its peer, nobody waits for after the end.
-            destination.output.consume(usize::MAX);
+            destination.output.clear();
             pool.reclaim(&mut destination.output);
             return Ok(Motion::default());
         }
@@ -136,7 +136,7 @@ impl Lane {
     fn copy(&mut self, source: &mut Leg, destination: &mut Leg) -> Result<(), Broken> {
         self.waiting += source.input.filled().len() as u64;
         let put = destination.put(source.input.filled());
-        source.input.consume(usize::MAX);
+        source.input.clear();
         put.map_err(|e| Broken::Destination(misbehaved(&e)))
     }
 

@@ -100,7 +100,7 @@ impl Leg {
             let mut other = Buffer::default();
             pool.lend(&mut other, self.bulk);
             other.push(self.input.filled());
-            self.input.consume(usize::MAX);
+            self.input.clear();
             pool.reclaim(&mut self.input);
             self.input = other;
         }
