@@ -100,9 +100,9 @@ fn wrapping(fields: &Fields<'_>, report: &Report) -> Wrapping {
     for layer in &stack {
         match layer.as_str() {
             "HTTP" | "TCP" => {}
-            "HTTPPROXY" | "PROXY" => outcome = Wrapping::Proxy,
-            "HTTPS" | "HTTPSPROXY" | "TLS" if outcome == Wrapping::Nothing => outcome = Wrapping::Tls,
-            "HTTPS" | "HTTPSPROXY" | "TLS" => {}
+            "HTTPPROXY" | "HTTPSPROXY" | "PROXY" => outcome = Wrapping::Proxy,
+            "HTTPS" | "TLS" if outcome == Wrapping::Nothing => outcome = Wrapping::Tls,
+            "HTTPS" | "TLS" => {}
             other => {
                 let path = fields.path("protocol");
                 let known = "HTTP, HTTPS, HTTPPROXY, HTTPSPROXY, PROXY, TCP, TLS";

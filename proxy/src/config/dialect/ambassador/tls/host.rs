@@ -12,7 +12,7 @@ use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 
 /// What a `Host` has for HTTP alone.
-const HTTP: [&str; 8] = [
+const HTTP: [&str; 7] = [
     "ambassador_id",
     "ambassadorId",
     "acmeProvider",
@@ -20,7 +20,6 @@ const HTTP: [&str; 8] = [
     "previewUrl",
     "requestPolicy",
     "selector",
-    "resolver",
 ];
 
 /// A `Host`.
@@ -110,6 +109,10 @@ fn host(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Host> {
     let namespace = resource.namespace().unwrap_or_else(|| defaults.own_namespace.to_owned());
+    if !resource.is_flat() && !resource.body.contains_key("spec") {
+        // Kubernetes takes it so; it has no certificate.
+        return None;
+    }
     let read = resource.spec(&report).map(|fields| {
         fields.ignore(&HTTP);
         let hostname = fields.filled("hostname").unwrap_or_else(|| "*".to_owned());

@@ -19,6 +19,8 @@ use crate::config::dialect::secret::Secrets;
 use crate::config::material::Files;
 use crate::config::settings::Settings;
 
+#[cfg(test)]
+pub(super) use glob::overlap;
 pub(super) use originate::Wanted;
 pub(super) use parameters::alpn;
 

@@ -72,7 +72,7 @@ impl Tls<'_> {
         if self.settings.upstream_tls_verify == UpstreamTlsVerify::System {
             return Verification::System;
         }
-        if !self.unverified_said.replace(true) {
+        if !report.failed() && !self.unverified_said.replace(true) {
             report.warn(
                 field,
                 "the upstream's certificate is not verified, as in Ambassador (said once for all mappings); \
