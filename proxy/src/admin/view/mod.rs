@@ -2,6 +2,9 @@
 
 mod tls;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

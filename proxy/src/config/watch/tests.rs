@@ -135,7 +135,7 @@ async fn certificates_are_followed_wherever_they_are() {
     sees(&mut watcher, "writing the first", || fs::write(&first, "2").unwrap()).await;
 
     let following = watcher.following();
-    sees(&mut watcher, "that there is a second", || following.set(&[second.clone()])).await;
+    sees(&mut watcher, "that there is a second", || following.set(std::slice::from_ref(&second))).await;
     sees(&mut watcher, "writing the second", || fs::write(&second, "2").unwrap()).await;
     following.set(&[second]);
     assert!(timeout(QUIET * 3, watcher.changed()).await.is_err(), "nothing new is no change");
