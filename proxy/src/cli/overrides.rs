@@ -127,7 +127,7 @@ pub struct Overrides {
     /// Where mappings without an address listen (AMBASSADOR_ENVOY_BIND_ADDRESS) [default: 0.0.0.0]
     #[arg(long, env = "SLUICE_BIND_ADDRESS", value_name = "IP", help_heading = "Ambassador")]
     pub bind_address: Option<IpAddr>,
-    /// Refuse resources whose secrets are invalid (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
+    /// Refuse certificates that are out of date (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
     #[arg(long, env = "SLUICE_FORCE_SECRET_VALIDATION", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
     pub force_secret_validation: Option<bool>,
 }

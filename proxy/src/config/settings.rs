@@ -46,7 +46,7 @@ pub struct Ambassador {
     pub label_selector: String,
     /// `AMBASSADOR_ENVOY_BIND_ADDRESS`: where a mapping without `address` listens.
     pub bind_address: IpAddr,
-    /// `AMBASSADOR_FORCE_SECRET_VALIDATION`.
+    /// `AMBASSADOR_FORCE_SECRET_VALIDATION`: certificates out of date are refused.
     pub force_secret_validation: bool,
 }
 

@@ -175,7 +175,8 @@ impl<'a> Fields<'a> {
 const PEM: &str = "-----BEGIN";
 
 fn is_pem(text: &str) -> bool {
-    text.contains(PEM)
+    // In base64 too, as Secrets have it.
+    text.contains(PEM) || text.contains("LS0tLS1CRUdJTi")
 }
 
 /// A value as a message shows it, bounded.

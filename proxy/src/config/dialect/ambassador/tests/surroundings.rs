@@ -58,6 +58,14 @@ fn the_module_is_checked_too() {
             "enable_ipv_6: unknown key \"enable_ipv_6\" is ignored; did you mean \"enable_ipv6\"?",
         ),
         (
+            "defaults: {tls_secret_namespacing: 5}",
+            "defaults.tls_secret_namespacing: 5 is not true or false; the key is ignored",
+        ),
+        (
+            "tls: {server: {enabled: true}}",
+            "tls: is ignored by this version of sluice: give the certificates to a TLSContext",
+        ),
+        (
             "keepalive: {time: 5}",
             "keepalive: is ignored by this version of sluice: keepalive is a setting of sluice for both sides, \
              see sockets in config/sluice.yaml",

@@ -25,7 +25,8 @@ const HTTP: [&str; 7] = [
 /// A `Host`.
 pub(super) struct Host {
     pub(super) name: String,
-    namespace: String,
+    pub(super) namespace: String,
+    pub(super) labels: Vec<(String, String)>,
     /// A glob in lower case.
     pub(super) hostname: String,
     /// `tlsSecret` as the certificate, and the fields of `tls`.
@@ -130,8 +131,8 @@ fn host(
         found.extend(report.into_diagnostics());
         return None;
     };
-    let name = resource.name().unwrap_or_default();
-    Some(Host { name, namespace, hostname, declared: Declared::new(block, report), link })
+    let (name, labels) = (resource.name().unwrap_or_default(), resource.labels());
+    Some(Host { name, namespace, labels, hostname, declared: Declared::new(block, report), link })
 }
 
 fn tls(

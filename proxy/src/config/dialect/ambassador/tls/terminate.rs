@@ -8,21 +8,27 @@ use super::context::Context;
 use super::declared::Declared;
 use super::host::Host;
 use super::store::Broken;
+use crate::config::dialect::ambassador::host_binding::HostBinding;
 use crate::config::model::Termination;
 
 impl Tls<'_> {
-    /// How to end TLS for `host`, a glob in lower case; or why nobody can, in a sentence without its end.
+    /// How to end TLS for `host`, a glob in lower case, behind a Listener that binds some Hosts; or why nobody can, in a sentence without its end.
     ///
     /// A resource in error makes way for the next that fits, unless it asks clients for certificates: what
     /// stands in for it might ask for none.
     pub(in crate::config::dialect::ambassador) fn terminate(
         &self,
         host: &str,
+        binding: Option<&HostBinding>,
     ) -> Result<Arc<Termination>, String> {
         let mut in_error = Vec::new();
         let mut without_tls = None;
+        let bound = |candidate: &&Host| {
+            binding.is_none_or(|binding| binding.selects(&candidate.namespace, &candidate.labels))
+        };
+        let fitting = self.hosts.iter().filter(bound);
         let mut hosts: Vec<_> =
-            self.hosts.iter().filter_map(|candidate| Some((candidate.fit(host)?, candidate))).collect();
+            fitting.filter_map(|candidate| Some((candidate.fit(host)?, candidate))).collect();
         // Stable: of equals the first in Ambassador's order stays first.
         hosts.sort_by_key(|(fit, _)| *fit);
         for (_, candidate) in hosts {

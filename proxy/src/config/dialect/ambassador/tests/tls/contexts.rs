@@ -225,6 +225,13 @@ fn clients_are_never_let_in_unasked() {
 #[test]
 fn names_that_are_keys_are_not_repeated() {
     let key = &any().key;
+    let encoded = data_encoding::BASE64.encode(key.as_bytes());
+    assert!(!with(&format!("secret: {encoded}")).all().join("").contains(&encoded[..40]));
+    let mapping =
+        lower(&with_spec(&[&format!("tls: {}", quoted(key)), &format!("host: {encoded}")])).all().join("");
+    assert!(!mapping.contains("MIG") && !mapping.contains(&encoded[..40]), "{mapping}");
+    let document = lower(&quoted(key)).all().join("");
+    assert!(!document.contains("MIG") && document.contains("a PEM text"), "{document}");
     for field in [
         "secret",
         "ca_secret",

@@ -207,6 +207,34 @@ fn a_hosts_context_without_tls_secret_is_honoured_with_a_notice() {
 }
 
 #[test]
+fn a_listener_chooses_among_hosts() {
+    let labelled =
+        with("labelled", "x").replace("{name: labelled}", "{name: labelled, labels: {team: pay, a: b}}");
+    let far = elsewhere(&with("far", "x"), "other") + &elsewhere(&secret("s"), "other");
+    let all = labelled + &far + &with("plain", "x");
+    let cases = [
+        ("namespace: {from: ALL}", "Host other/far"),
+        ("namespace: {from: SELF}", "Host default/labelled"),
+        ("selector: {matchLabels: {team: pay}}", "Host default/labelled"),
+        ("namespace: {from: ALL}, selector: {matchLabels: {team: pay}}", "Host default/labelled"),
+        ("selector: {matchLabels: {team: web}}", ""),
+    ];
+    for (binding, expected) in cases {
+        let listener =
+            resource("Listener", "l", &format!("port: 7000, protocol: TLS, hostBinding: {{{binding}}}"));
+        let expected: Vec<_> = Some(expected).filter(|name| !name.is_empty()).into_iter().collect();
+        assert_eq!(found("x", &[listener, all.clone()]), expected, "{binding}");
+    }
+    let listener = resource(
+        "Listener",
+        "l",
+        "port: 7000, protocol: TLS, hostBinding: {selector: {matchLabels: {a: c}}}",
+    );
+    let theirs = context("theirs", "hosts: [x], secret: s");
+    assert_eq!(found("x", &[listener, all, theirs]), ["TLSContext default/theirs"], "contexts are not bound");
+}
+
+#[test]
 fn hosts_of_http_are_silent() {
     let cases = [
         "hostname: x, requestPolicy: {insecure: {action: Route}}, mappingSelector: {matchLabels: {a: b}}",
