@@ -42,6 +42,9 @@ pub struct Ambassador {
     pub namespace: String,
     /// `AMBASSADOR_SINGLE_NAMESPACE`: resources of other namespaces are left out.
     pub single_namespace: bool,
+    /// `AMBASSADOR_CERTS_SINGLE_NAMESPACE`: Secrets of other namespaces are left out; `None` goes by
+    /// `single_namespace`.
+    pub certs_single_namespace: Option<bool>,
     /// `AMBASSADOR_LABEL_SELECTOR`: resources that do not match are left out; empty takes all.
     pub label_selector: String,
     /// `AMBASSADOR_ENVOY_BIND_ADDRESS`: where a mapping without `address` listens.
@@ -144,6 +147,7 @@ impl Default for Settings {
                 id: "default".into(),
                 namespace: "default".into(),
                 single_namespace: false,
+                certs_single_namespace: None,
                 label_selector: String::new(),
                 bind_address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
                 force_secret_validation: false,

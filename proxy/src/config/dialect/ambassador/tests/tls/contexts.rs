@@ -265,6 +265,18 @@ fn a_redirect_is_http_and_a_slip_is_named() {
 }
 
 #[test]
+fn contexts_in_annotations_work_as_well() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: mail\n  namespace: post\n  annotations:\n    \
+                   getambassador.io/config: |\n      ---\n      apiVersion: ambassador/v1\n      kind: TLSContext\n      \
+                   name: c\n      hosts: [x]\n      secret: s\n      ambassador_id: default\n      ---\n      \
+                   apiVersion: ambassador/v1\n      kind: TCPMapping\n      name: m\n      port: 7000\n      \
+                   host: x\n      service: mail.post\n---\n";
+    let outcome = lower(&(service.to_owned() + &elsewhere(&secret("s"), "post")));
+    let expected = ["0.0.0.0:7000 x TLSContext post/c (Secret post/s) TCPMapping post/m"];
+    assert_eq!((outcome.routes(), outcome.all()), (expected.map(str::to_owned).to_vec(), vec![]));
+}
+
+#[test]
 fn contexts_nobody_uses_are_not_looked_into() {
     let text = context("c", "hosts: [], secret: upstream-certs") + &with_spec(&[]);
     assert_eq!(lower(&text).all(), [""; 0]);

@@ -200,6 +200,8 @@ fn names_lead_to_namespaces() {
     let outcome = with_settings(&there, "secret: s.other", &settings);
     let expected = "spec.secret: there is no Secret other/s; the TLSContext is discarded";
     assert_eq!(outcome.about("TLSContext default/c"), [expected], "other namespaces are not read");
+    settings.ambassador.certs_single_namespace = Some(false);
+    assert_eq!(with_settings(&there, "secret: s.other", &settings).served().len(), 1, "except for Secrets");
 }
 
 #[test]
