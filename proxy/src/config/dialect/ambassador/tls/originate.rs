@@ -65,7 +65,20 @@ impl Tls<'_> {
             }
             None => self.by_setting(&field, report),
         };
-        Some(Arc::new(origination))
+        Some(self.shared(origination))
+    }
+
+    /// The same for every mapping that asks the same: authorities are large, and many may share them.
+    fn shared(&self, origination: Origination) -> Arc<Origination> {
+        let mut known = self.originations.borrow_mut();
+        let key = (Arc::clone(&origination.name), origination.server_name.clone());
+        let alike = known.entry(key).or_default();
+        if let Some(same) = alike.iter().find(|known| ***known == origination) {
+            return Arc::clone(same);
+        }
+        let origination = Arc::new(origination);
+        alike.push(Arc::clone(&origination));
+        origination
     }
 
     fn by_setting(&self, field: &str, report: &Report) -> Verification {

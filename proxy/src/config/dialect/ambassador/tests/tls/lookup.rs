@@ -194,6 +194,44 @@ fn what_is_wrong_with_a_host_is_said_where_it_is() {
 }
 
 #[test]
+fn a_context_in_error_takes_its_host_along_and_is_said_once() {
+    let text = secret("s")
+        + &context("c", "ca_secret: nowhere")
+        + &host("h", "hostname: '*', tlsContext: {name: c}, tlsSecret: {name: s}")
+        + &named("a", &["host: a"])
+        + &named("b", &["host: b"]);
+    let outcome = lower(&text);
+    assert_eq!(outcome.served(), [""; 0]);
+    let expected = "spec.tlsContext.name: TLSContext default/c is in error; the Host is discarded";
+    assert_eq!(outcome.about("Host default/h"), [expected]);
+    let expected = "spec.ca_secret: there is no Secret default/nowhere; the TLSContext is discarded";
+    assert_eq!(outcome.about("TLSContext default/c"), [expected]);
+}
+
+#[test]
+fn routes_and_mappings_share_what_is_the_same() {
+    let text = secret("s")
+        + &with("h", "*")
+        + &context("up", "secret: s")
+        + &named("a", &["host: a", "tls: up"])
+        + &named("b", &["host: b", "tls: up"])
+        + &named("c", &["host: c", "tls: up", "service: other"]);
+    let outcome = lower(&text);
+    let routes = &outcome.config.listeners[0].routes;
+    let ends: Vec<_> = routes
+        .iter()
+        .map(|route| match &route.downstream {
+            Downstream::Terminate(termination) => Arc::as_ptr(termination),
+            Downstream::Raw => panic!("raw"),
+        })
+        .collect();
+    assert!(ends[0] == ends[1] && ends[1] == ends[2]);
+    let begins: Vec<_> =
+        routes.iter().map(|route| Arc::as_ptr(route.mappings[0].originate.as_ref().unwrap())).collect();
+    assert!(begins[0] == begins[1] && begins[1] != begins[2], "another service has another name");
+}
+
+#[test]
 fn a_hosts_context_without_tls_secret_is_honoured_with_a_notice() {
     let text = secret("s")
         + &context("c", "secret: s")
