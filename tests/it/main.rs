@@ -5,4 +5,5 @@
 mod check;
 mod command;
 mod doctor;
+mod examples;
 mod flags;

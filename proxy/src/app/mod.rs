@@ -23,6 +23,7 @@ use crate::telemetry::Telemetry;
 use crate::tls::Contexts;
 use crate::upstream::Dialer;
 use admin::Admin;
+use triggers::Triggers;
 
 /// Bad settings, or nothing that could be served (EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
@@ -61,7 +62,7 @@ struct App {
     state: Arc<State>,
     admin: Admin,
     /// Why the configuration is to be read anew.
-    reloads: mpsc::Receiver<&'static str>,
+    reloads: Triggers,
     wishes: mpsc::Receiver<Wish>,
     stop_signals: StopSignals,
 }
@@ -119,7 +120,7 @@ impl App {
         if errors.len() == addresses.len() {
             return Err(StartError::NothingBound(addresses.len()));
         }
-        let reloads = triggers::start(&settings.paths)?;
+        let reloads = triggers::start(&settings.paths, &loaded.material)?;
         let stop_signals = StopSignals::new()?;
         state.serving(loaded);
         tracing::info!(listeners = addresses.len(), connections = limit, "serving");
@@ -130,7 +131,7 @@ impl App {
         loop {
             tokio::select! {
                 () = self.stop_signals.recv() => break,
-                Some(why) = self.reloads.recv() => self.reload(why),
+                Some(why) = self.reloads.next() => self.reload(why),
                 Some(wish) = self.wishes.recv() => match wish {
                     Wish::Drain => break,
                     Wish::KernelRelay(on) => self.switch(on),
@@ -153,6 +154,7 @@ impl App {
         for error in self.listeners.listen_on(addresses.iter().copied()) {
             tracing::error!("{error}; trying again");
         }
+        self.reloads.follow(&loaded.material);
         self.state.serving(loaded);
         tracing::info!(
             why,

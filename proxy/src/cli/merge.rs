@@ -145,6 +145,7 @@ fn lay_ambassador(says: &Overrides, settings: &mut Settings) {
     set(&mut ambassador.id, says.ambassador_id.clone());
     set(&mut ambassador.namespace, says.ambassador_namespace.clone());
     set(&mut ambassador.single_namespace, says.single_namespace);
+    set(&mut ambassador.certs_single_namespace, says.certs_single_namespace.map(|v| v.0));
     set(&mut ambassador.label_selector, says.label_selector.as_ref().map(|selector| selector.0.clone()));
     set(&mut ambassador.bind_address, says.bind_address);
     set(&mut ambassador.force_secret_validation, says.force_secret_validation);

@@ -130,13 +130,16 @@ pub struct Overrides {
     /// Pass over resources of other namespaces (AMBASSADOR_SINGLE_NAMESPACE) [default: false]
     #[arg(long, env = "SLUICE_SINGLE_NAMESPACE", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
     pub single_namespace: Option<bool>,
+    /// Pass over Secrets of other namespaces, or none to go by single-namespace (AMBASSADOR_CERTS_SINGLE_NAMESPACE) [default: none]
+    #[arg(long, env = "SLUICE_CERTS_SINGLE_NAMESPACE", value_name = "BOOL", help_heading = "Ambassador")]
+    pub certs_single_namespace: Option<OrNone<bool>>,
     /// Pass over resources whose labels do not match, such as `app=db,tier!=cache` (AMBASSADOR_LABEL_SELECTOR) [default: ""]
     #[arg(long, env = "SLUICE_LABEL_SELECTOR", value_name = "SELECTOR", help_heading = "Ambassador")]
     pub label_selector: Option<Selector>,
     /// Where mappings without an address listen (AMBASSADOR_ENVOY_BIND_ADDRESS) [default: 0.0.0.0]
     #[arg(long, env = "SLUICE_BIND_ADDRESS", value_name = "IP", help_heading = "Ambassador")]
     pub bind_address: Option<IpAddr>,
-    /// Refuse resources whose secrets are invalid (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
+    /// Refuse certificates that are out of date (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
     #[arg(long, env = "SLUICE_FORCE_SECRET_VALIDATION", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
     pub force_secret_validation: Option<bool>,
 }

@@ -44,11 +44,14 @@ pub struct Ambassador {
     pub namespace: String,
     /// `AMBASSADOR_SINGLE_NAMESPACE`: resources of other namespaces are left out.
     pub single_namespace: bool,
+    /// `AMBASSADOR_CERTS_SINGLE_NAMESPACE`: Secrets of other namespaces are left out; `None` goes by
+    /// `single_namespace`.
+    pub certs_single_namespace: Option<bool>,
     /// `AMBASSADOR_LABEL_SELECTOR`: resources that do not match are left out; empty takes all.
     pub label_selector: String,
     /// `AMBASSADOR_ENVOY_BIND_ADDRESS`: where a mapping without `address` listens.
     pub bind_address: IpAddr,
-    /// `AMBASSADOR_FORCE_SECRET_VALIDATION`.
+    /// `AMBASSADOR_FORCE_SECRET_VALIDATION`: certificates out of date are refused.
     pub force_secret_validation: bool,
 }
 
@@ -157,6 +160,7 @@ impl Default for Settings {
                 id: "default".into(),
                 namespace: "default".into(),
                 single_namespace: false,
+                certs_single_namespace: None,
                 label_selector: String::new(),
                 bind_address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
                 force_secret_validation: false,

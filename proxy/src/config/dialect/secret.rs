@@ -49,7 +49,8 @@ impl Secrets {
             return found.extend(report.into_diagnostics());
         };
         let namespace = resource.namespace().unwrap_or_else(|| settings.namespace.clone());
-        if settings.single_namespace && namespace != settings.namespace {
+        let own_alone = settings.certs_single_namespace.unwrap_or(settings.single_namespace);
+        if own_alone && namespace != settings.namespace {
             return;
         }
         let label = format!("Secret {namespace}/{name}");

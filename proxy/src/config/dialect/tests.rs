@@ -74,6 +74,12 @@ fn no_prefix_of_a_document_panics() {
 }
 
 #[test]
+fn documents_keep_their_content_to_themselves() {
+    let (documents, _) = parse(&Arc::from(Path::new("f")), "kind: Secret\ndata: {tls.key: c2VjcmV0}\n");
+    assert_eq!(format!("{documents:?}"), "[Document { place: Place { file: \"f\", document: 1 }, .. }]");
+}
+
+#[test]
 fn misspelt_names_find_their_neighbour() {
     let known = ["weight", "idle_timeout_ms", "enable_ipv4", "enable_ipv6"];
     let cases = [

@@ -124,12 +124,20 @@ fn of_sockets(sockets: &Sockets) -> Value {
 }
 
 fn of_ambassador(ambassador: &Ambassador) -> Value {
-    let Ambassador { id, namespace, single_namespace, label_selector, bind_address, force_secret_validation } =
-        ambassador;
+    let Ambassador {
+        id,
+        namespace,
+        single_namespace,
+        certs_single_namespace,
+        label_selector,
+        bind_address,
+        force_secret_validation,
+    } = ambassador;
     json!({
         "ambassador-id": id,
         "ambassador-namespace": namespace,
         "single-namespace": single_namespace,
+        "certs-single-namespace": certs_single_namespace.map_or_else(|| none().into(), Value::Bool),
         "label-selector": label_selector,
         "bind-address": bind_address,
         "force-secret-validation": force_secret_validation,

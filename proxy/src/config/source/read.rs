@@ -24,7 +24,7 @@ pub(in crate::config) enum ReadError {
     Io(#[from] io::Error),
     #[error("not a file")]
     NotAFile,
-    #[error("is larger than {0} bytes; split it, or raise the setting limits.file_bytes")]
+    #[error("is larger than {0} bytes; split it, or raise the setting max-file-size")]
     TooLarge(u64),
     #[error("is not UTF-8: {0}")]
     Encoding(#[from] Utf8Error),

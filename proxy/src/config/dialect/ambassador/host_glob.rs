@@ -25,7 +25,8 @@ pub(super) enum HostError {
 /// Reads a host; its lower-case text is what certificates are looked up by.
 pub(super) fn parse(text: &str) -> Result<(String, NamePattern), HostError> {
     let trimmed = text.trim();
-    let host = trimmed.strip_suffix('.').unwrap_or(trimmed).to_ascii_lowercase();
+    // The root's dot, but "*." must not become "*".
+    let host = trimmed.strip_suffix('.').filter(|rest| *rest != "*").unwrap_or(trimmed).to_ascii_lowercase();
     if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
         return Err(HostError::Address(text.to_owned()));
     }

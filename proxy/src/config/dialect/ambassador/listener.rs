@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::host_binding::HostBinding;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
@@ -33,7 +34,14 @@ pub(super) enum Downstream {
 
 /// What the Listeners expect, by the address that mappings share with them.
 #[derive(Debug, Default)]
-pub(super) struct Stacks(BTreeMap<SocketAddr, (Wrapping, String)>);
+pub(super) struct Stacks(BTreeMap<SocketAddr, Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    label: String,
+    wrapping: Wrapping,
+    binding: HostBinding,
+}
 
 impl Stacks {
     pub(super) fn read(
@@ -48,7 +56,11 @@ impl Stacks {
             let wrapping = fields.as_ref().map_or(Wrapping::Nothing, |fields| wrapping(fields, &report));
             if let Some(port) = port.and_then(|port| u16::try_from(port).ok()) {
                 let bind = SocketAddr::new(settings.ambassador.bind_address, port);
-                stacks.entry(bind).or_insert((wrapping, report.resource().to_owned()));
+                let own = resource.namespace();
+                let own = own.as_deref().unwrap_or(&settings.ambassador.namespace);
+                let binding = fields.as_ref().map(|fields| HostBinding::read(fields, own, &report));
+                let (label, binding) = (report.resource().to_owned(), binding.unwrap_or_default());
+                stacks.entry(bind).or_insert(Entry { label, wrapping, binding });
             }
             found.extend(report.into_diagnostics());
         }
@@ -57,7 +69,7 @@ impl Stacks {
 
     /// Why a mapping cannot be served on an address, if so.
     pub(super) fn obstacle(&self, bind: SocketAddr, mapping: Downstream) -> Option<String> {
-        let (wrapping, listener) = self.0.get(&bind)?;
+        let Entry { wrapping, label: listener, .. } = self.0.get(&bind)?;
         match (wrapping, mapping) {
             (Wrapping::Nothing, Downstream::Untouched | Downstream::PassedThrough)
             | (Wrapping::Tls, Downstream::Terminated | Downstream::PassedThrough) => None,
@@ -76,6 +88,11 @@ impl Stacks {
                 Some(format!("{listener} is in error, so what it expects is unknown"))
             }
         }
+    }
+
+    /// Which Hosts the Listener of an address takes certificates from; all where there is none.
+    pub(super) fn binding(&self, bind: SocketAddr) -> Option<&HostBinding> {
+        self.0.get(&bind).map(|entry| &entry.binding)
     }
 }
 
@@ -100,9 +117,9 @@ fn wrapping(fields: &Fields<'_>, report: &Report) -> Wrapping {
     for layer in &stack {
         match layer.as_str() {
             "HTTP" | "TCP" => {}
-            "HTTPPROXY" | "PROXY" => outcome = Wrapping::Proxy,
-            "HTTPS" | "HTTPSPROXY" | "TLS" if outcome == Wrapping::Nothing => outcome = Wrapping::Tls,
-            "HTTPS" | "HTTPSPROXY" | "TLS" => {}
+            "HTTPPROXY" | "HTTPSPROXY" | "PROXY" => outcome = Wrapping::Proxy,
+            "HTTPS" | "TLS" if outcome == Wrapping::Nothing => outcome = Wrapping::Tls,
+            "HTTPS" | "TLS" => {}
             other => {
                 let path = fields.path("protocol");
                 let known = "HTTP, HTTPS, HTTPPROXY, HTTPSPROXY, PROXY, TCP, TLS";

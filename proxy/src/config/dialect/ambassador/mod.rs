@@ -2,6 +2,7 @@
 
 mod circuit_breaker;
 mod group;
+mod host_binding;
 mod host_glob;
 mod kind;
 mod listener;

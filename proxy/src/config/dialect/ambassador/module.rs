@@ -19,8 +19,9 @@ const READ: [&str; 6] = [
 ];
 
 /// Keys that change TCP connections in Ambassador and nothing here yet.
-const NOT_YET: [(&str, &str); 2] = [
+const NOT_YET: [(&str, &str); 3] = [
     ("keepalive", "keepalive is a setting of sluice for both sides, see sockets in config/sluice.yaml"),
+    ("tls", "give the certificates to a TLSContext"),
     ("load_balancer", "addresses of a service take turns"),
 ];
 

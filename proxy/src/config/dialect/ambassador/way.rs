@@ -93,7 +93,7 @@ impl Terms<'_> {
                 return None;
             }
         };
-        let downstream = if overrides.passthrough { Downstream::Raw } else { self.terminate(&host)? };
+        let downstream = if overrides.passthrough { Downstream::Raw } else { self.terminate(&host, bind)? };
         let matcher = Matcher::Tls { name, alpn: overrides.alpn.clone() };
         Some(Way { matcher, downstream, prelude: overrides.prelude })
     }
@@ -122,8 +122,8 @@ impl Terms<'_> {
         self.spec.tls.is_some() || self.spec.service.as_ref().is_some_and(|upstream| upstream.tls)
     }
 
-    fn terminate(&self, host: &str) -> Option<Downstream> {
-        match self.context.tls.terminate(host) {
+    fn terminate(&self, host: &str, bind: SocketAddr) -> Option<Downstream> {
+        match self.context.tls.terminate(host, self.context.stacks.binding(bind)) {
             Ok(termination) => Some(Downstream::Terminate(termination)),
             Err(why) => {
                 self.report.discard(self.fields.path("host"), why);

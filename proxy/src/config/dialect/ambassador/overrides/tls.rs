@@ -61,12 +61,18 @@ impl TlsOverrides {
 
 /// A list, or the text of one: Kubernetes takes nothing but text in annotations.
 fn sans(annotations: &Fields<'_>, report: &Report) -> Vec<SanPattern> {
-    let texts = annotations.texts(SANS).unwrap_or_default();
-    let items = texts
+    let Some(texts) = annotations.texts(SANS) else {
+        return Vec::new();
+    };
+    let items: Vec<_> = texts
         .iter()
         .flat_map(|text| text.split([',', '\n']))
         .map(|item| item.trim_matches(|c: char| c.is_whitespace() || "[]\"'".contains(c)))
-        .filter(|item| !item.is_empty());
+        .filter(|item| !item.is_empty())
+        .collect();
+    if items.is_empty() {
+        report.discard(annotations.path(SANS), "names nobody; give dns:NAME, or leave it out");
+    }
     let mut patterns = Vec::new();
     for item in items {
         match san(item) {
@@ -76,9 +82,6 @@ fn sans(annotations: &Fields<'_>, report: &Report) -> Vec<SanPattern> {
                 format!("{item:?} is none of dns:NAME, uri:URI, spiffe://DOMAIN/PATH and ip:ADDRESS"),
             ),
         }
-    }
-    if patterns.is_empty() && annotations.raw(SANS).is_some() && !report.failed() {
-        report.discard(annotations.path(SANS), "names nobody; give dns:NAME, or leave it out");
     }
     patterns
 }

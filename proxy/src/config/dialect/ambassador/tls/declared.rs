@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::block::Block;
 use super::store::{Broken, Store};
 use crate::config::dialect::report::Report;
-use crate::config::model::{ClientCertificates, Identity, Trust};
+use crate::config::material;
+use crate::config::model::{ClientCertificates, Identity, Termination, Trust};
 
 /// A resource that declares TLS, and what it comes to.
 pub(super) struct Declared {
@@ -17,13 +18,23 @@ pub(super) struct Declared {
     identity: OnceCell<Result<Option<Identity>, Broken>>,
     trust: OnceCell<Result<Option<Trust>, Broken>>,
     clients: OnceCell<Result<ClientCertificates, Broken>>,
+    /// The same for every route that ends TLS with this.
+    termination: OnceCell<Result<Arc<Termination>, Broken>>,
 }
 
 impl Declared {
     pub(super) fn new(block: Block, report: Report) -> Self {
         let label = report.resource().into();
-        let (identity, trust, clients) = Default::default();
-        Self { label, block, report, identity, trust, clients }
+        let (identity, trust, clients, termination) = Default::default();
+        Self { label, block, report, identity, trust, clients, termination }
+    }
+
+    /// How clients' TLS ends with this, made by `assemble` when it is first asked for.
+    pub(super) fn termination(
+        &self,
+        assemble: impl FnOnce() -> Result<Termination, Broken>,
+    ) -> Result<Arc<Termination>, Broken> {
+        self.termination.get_or_init(|| assemble().map(Arc::new)).clone()
     }
 
     /// Its own certificate, if it names one.
@@ -82,7 +93,7 @@ impl Declared {
             }
             (None, ..) => return Ok(None),
         };
-        if let Err(error) = crate::config::material::prove(&trust) {
+        if let Err(error) = material::prove(&trust) {
             let field = revoked.as_ref().or(authorities.as_ref()).map(|origin| origin.field.clone());
             self.report
                 .discard(field.unwrap_or_default(), format!("{} cannot be used: {error}", trust.source));

@@ -1,7 +1,7 @@
 //! Whether two host globs can mean the same name, as Ambassador decides it.
 
 /// Both in lower case. A star stands for one character or more, dots included.
-pub(super) fn overlap(a: &str, b: &str) -> bool {
+pub(in crate::config::dialect::ambassador) fn overlap(a: &str, b: &str) -> bool {
     if a == b || a == "*" || b == "*" {
         return true;
     }

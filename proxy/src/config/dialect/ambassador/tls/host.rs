@@ -12,7 +12,7 @@ use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 
 /// What a `Host` has for HTTP alone.
-const HTTP: [&str; 8] = [
+const HTTP: [&str; 7] = [
     "ambassador_id",
     "ambassadorId",
     "acmeProvider",
@@ -20,25 +20,28 @@ const HTTP: [&str; 8] = [
     "previewUrl",
     "requestPolicy",
     "selector",
-    "resolver",
 ];
 
 /// A `Host`.
 pub(super) struct Host {
     pub(super) name: String,
-    namespace: String,
+    pub(super) namespace: String,
+    pub(super) labels: Vec<(String, String)>,
     /// A glob in lower case.
     pub(super) hostname: String,
     /// `tlsSecret` as the certificate, and the fields of `tls`.
     pub(super) declared: Declared,
-    /// `tlsContext`.
-    pub(super) link: Option<Link>,
+    pub(super) link: Link,
 }
 
 /// The `TLSContext` that a `Host` takes the rest from.
-pub(super) struct Link {
-    pub(super) field: String,
-    pub(super) name: String,
+pub(super) enum Link {
+    /// `tlsContext`.
+    Named { field: String, name: String },
+    /// Of its own name, if there is one.
+    Implied,
+    /// None, as it has a `tls` of its own.
+    None,
 }
 
 /// How well a `Host` fits a name; the smallest is best.
@@ -71,7 +74,7 @@ impl Host {
 
     /// Whether it says anything about certificates.
     pub(super) fn has_tls(&self) -> bool {
-        self.declared.block.certificate.is_some() || self.link.is_some()
+        self.declared.block.certificate.is_some() || matches!(self.link, Link::Named { .. })
     }
 }
 
@@ -110,6 +113,10 @@ fn host(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Host> {
     let namespace = resource.namespace().unwrap_or_else(|| defaults.own_namespace.to_owned());
+    if !resource.is_flat() && !resource.body.contains_key("spec") {
+        // Kubernetes takes it so; it has no certificate.
+        return None;
+    }
     let read = resource.spec(&report).map(|fields| {
         fields.ignore(&HTTP);
         let hostname = fields.filled("hostname").unwrap_or_else(|| "*".to_owned());
@@ -127,16 +134,11 @@ fn host(
         found.extend(report.into_diagnostics());
         return None;
     };
-    let name = resource.name().unwrap_or_default();
-    Some(Host { name, namespace, hostname, declared: Declared::new(block, report), link })
+    let (name, labels) = (resource.name().unwrap_or_default(), resource.labels());
+    Some(Host { name, namespace, labels, hostname, declared: Declared::new(block, report), link })
 }
 
-fn tls(
-    fields: &Fields<'_>,
-    namespace: &str,
-    defaults: &Defaults<'_>,
-    report: &Report,
-) -> (Block, Option<Link>) {
+fn tls(fields: &Fields<'_>, namespace: &str, defaults: &Defaults<'_>, report: &Report) -> (Block, Link) {
     let inline = fields.child("tls");
     let mut block = inline.as_ref().map_or_else(Block::default, |inline| {
         let block = Block::read(inline, namespace, defaults, report);
@@ -146,7 +148,7 @@ fn tls(
     let link = fields.child("tlsContext").and_then(|link| {
         let (field, name) = (link.path("name"), link.filled("name"));
         link.warn_unknown(&[("namespace", "TLSContexts are found by name in every namespace")]);
-        name.map(|name| Link { field, name })
+        name.map(|name| Link::Named { field, name })
     });
     if inline.is_some() && link.is_some() {
         report.discard(fields.path("tls"), "stands beside tlsContext; keep one of them");
@@ -167,5 +169,6 @@ fn tls(
         let message = "is missing, where Ambassador ignores tls and tlsContext; sluice honours them";
         report.info(fields.path("tlsSecret"), message);
     }
-    (block, link)
+    let implied = if inline.is_some() { Link::None } else { Link::Implied };
+    (block, link.unwrap_or(implied))
 }

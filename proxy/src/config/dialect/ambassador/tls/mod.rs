@@ -11,14 +11,19 @@ mod store;
 mod terminate;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::dialect::secret::Secrets;
 use crate::config::material::Files;
+use crate::config::model::{Origination, ServerName};
 use crate::config::settings::Settings;
 
+#[cfg(test)]
+pub(super) use glob::overlap;
 pub(super) use originate::Wanted;
 pub(super) use parameters::alpn;
 
@@ -33,9 +38,14 @@ pub(super) struct Tls<'a> {
     contexts: Contexts,
     store: Store<'a>,
     settings: &'a Settings,
+    /// Those made so far.
+    originations: RefCell<Originations>,
     /// That upstreams are not verified is said once.
     unverified_said: Cell<bool>,
 }
+
+/// By who declared them and the name they ask for.
+type Originations = HashMap<(Arc<str>, Option<ServerName>), Vec<Arc<Origination>>>;
 
 /// The resources that say something about TLS.
 pub(super) struct Resources<'r, 'd> {
@@ -59,7 +69,14 @@ impl<'a> Tls<'a> {
         let contexts = Contexts::read(resources.contexts, resources.module, &defaults, found);
         let hosts = host::read(resources.hosts, &defaults, found);
         let store = Store::new(secrets, files, settings.ambassador.force_secret_validation);
-        Self { hosts, contexts, store, settings, unverified_said: false.into() }
+        Self {
+            hosts,
+            contexts,
+            store,
+            settings,
+            originations: RefCell::default(),
+            unverified_said: false.into(),
+        }
     }
 
     /// Gives out what was found about the resources, once every mapping has been served.

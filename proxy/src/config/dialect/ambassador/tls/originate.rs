@@ -65,14 +65,27 @@ impl Tls<'_> {
             }
             None => self.by_setting(&field, report),
         };
-        Some(Arc::new(origination))
+        Some(self.shared(origination))
+    }
+
+    /// The same for every mapping that asks the same: authorities are large, and many may share them.
+    fn shared(&self, origination: Origination) -> Arc<Origination> {
+        let mut known = self.originations.borrow_mut();
+        let key = (Arc::clone(&origination.name), origination.server_name.clone());
+        let alike = known.entry(key).or_default();
+        if let Some(same) = alike.iter().find(|known| ***known == origination) {
+            return Arc::clone(same);
+        }
+        let origination = Arc::new(origination);
+        alike.push(Arc::clone(&origination));
+        origination
     }
 
     fn by_setting(&self, field: &str, report: &Report) -> Verification {
         if self.settings.upstream_tls_verify == UpstreamTlsVerify::System {
             return Verification::System;
         }
-        if !self.unverified_said.replace(true) {
+        if !report.failed() && !self.unverified_said.replace(true) {
             report.warn(
                 field,
                 "the upstream's certificate is not verified, as in Ambassador (said once for all mappings); \

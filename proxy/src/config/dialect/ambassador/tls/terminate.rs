@@ -6,28 +6,35 @@ use super::Tls;
 use super::block::{At, KeyPair, SecretName};
 use super::context::Context;
 use super::declared::Declared;
-use super::host::Host;
+use super::host::{Host, Link};
 use super::store::Broken;
+use crate::config::dialect::ambassador::host_binding::HostBinding;
 use crate::config::model::Termination;
 
 impl Tls<'_> {
-    /// How to end TLS for `host`, a glob in lower case; or why nobody can, in a sentence without its end.
+    /// How to end TLS for `host`, a glob in lower case, behind a Listener that binds some Hosts; or why nobody
+    /// can, in a sentence without its end.
     ///
     /// A resource in error makes way for the next that fits, unless it asks clients for certificates: what
     /// stands in for it might ask for none.
     pub(in crate::config::dialect::ambassador) fn terminate(
         &self,
         host: &str,
+        binding: Option<&HostBinding>,
     ) -> Result<Arc<Termination>, String> {
         let mut in_error = Vec::new();
         let mut without_tls = None;
+        let bound = |candidate: &&Host| {
+            binding.is_none_or(|binding| binding.selects(&candidate.namespace, &candidate.labels))
+        };
+        let fitting = self.hosts.iter().filter(bound);
         let mut hosts: Vec<_> =
-            self.hosts.iter().filter_map(|candidate| Some((candidate.fit(host)?, candidate))).collect();
+            fitting.filter_map(|candidate| Some((candidate.fit(host)?, candidate))).collect();
         // Stable: of equals the first in Ambassador's order stays first.
         hosts.sort_by_key(|(fit, _)| *fit);
         for (_, candidate) in hosts {
             let found = match candidate.has_tls() {
-                true => self.by_host(candidate),
+                true => candidate.declared.termination(|| self.by_host(candidate)),
                 false => {
                     without_tls = without_tls.or(Some(&candidate.declared.label));
                     continue;
@@ -40,7 +47,7 @@ impl Tls<'_> {
             }
         }
         for candidate in self.contexts.for_host(host) {
-            match self.by_context(candidate) {
+            match candidate.declared.termination(|| self.by_context(candidate)) {
                 Ok(found) => return Ok(found),
                 Err(Broken) if candidate.declared.block.asks_clients() => {
                     return Err(stopped(&candidate.declared));
@@ -61,58 +68,65 @@ impl Tls<'_> {
         })
     }
 
-    fn by_host(&self, host: &Host) -> Result<Arc<Termination>, Broken> {
-        let Some(context) = self.linked(host)? else {
+    fn by_host(&self, host: &Host) -> Result<Termination, Broken> {
+        let report = &host.declared.report;
+        let Some((field, context)) = self.linked(host)? else {
             return self.assemble(&host.declared, &host.declared, &host.declared);
         };
-        let own = &host.declared.block.certificate;
-        let theirs = &context.declared.block.certificate;
-        match (own, theirs) {
-            (None, _) => self.assemble(&host.declared, &context.declared, &context.declared),
-            (Some(own), Some(theirs)) if own.at != theirs.at => {
-                let shown = |at: &At<KeyPair>| match at {
-                    At::Secret(SecretName { namespace, name }) => format!("Secret {namespace}/{name}"),
-                    At::File(pair) => pair.chain.display().to_string(),
-                };
-                let (own_shown, theirs_shown) = (shown(&own.at), shown(&theirs.at));
-                host.declared.report.discard(
-                    own.field.clone(),
-                    format!(
-                        "means {own_shown}, and {} {theirs_shown}; make them the same, or leave one out",
-                        context.declared.label
-                    ),
+        let theirs = &context.declared;
+        let certificate = match (&host.declared.block.certificate, &theirs.block.certificate) {
+            (None, _) => theirs,
+            (Some(own), Some(other)) if own.at != other.at => {
+                let message = format!(
+                    "means {}, and {} {}; make them the same, or leave one out",
+                    shown(&own.at),
+                    theirs.label,
+                    shown(&other.at)
                 );
-                Err(Broken)
+                report.discard(own.field.clone(), message);
+                return Err(Broken);
             }
-            (Some(_), _) => self.assemble(&host.declared, &host.declared, &context.declared),
+            (Some(_), _) => &host.declared,
+        };
+        let found = self.assemble(&host.declared, certificate, theirs);
+        if found.is_err() && !report.failed() {
+            report.discard(field, format!("{} is in error", theirs.label));
         }
+        found
     }
 
-    fn by_context(&self, context: &Context) -> Result<Arc<Termination>, Broken> {
+    fn by_context(&self, context: &Context) -> Result<Termination, Broken> {
         self.assemble(&context.declared, &context.declared, &context.declared)
     }
 
-    /// The context that a Host links to; `HOST-context` is linked by its name, as in Ambassador.
-    fn linked(&self, host: &Host) -> Result<Option<&Context>, Broken> {
+    /// The context that a Host links to, and by which field; `HOST-context` is linked by its name alone, as in
+    /// Ambassador.
+    fn linked(&self, host: &Host) -> Result<Option<(String, &Context)>, Broken> {
         let report = &host.declared.report;
         if report.failed() {
             return Err(Broken);
         }
         match &host.link {
-            Some(link) => match self.contexts.find(&link.name, report, &link.field) {
-                Ok(context) => Ok(Some(context)),
+            Link::Named { field, name } => match self.contexts.find(name, report, field) {
+                Ok(context) => Ok(Some((field.clone(), context))),
                 Err(why) => {
-                    report.discard(link.field.clone(), why);
+                    report.discard(field.clone(), why);
                     Err(Broken)
                 }
             },
-            None => Ok(self.contexts.get(&host.implied_link())),
+            Link::Implied => {
+                Ok(self.contexts.get(&host.implied_link()).map(|context| (String::new(), context)))
+            }
+            Link::None => Ok(None),
         }
     }
 
     fn asks_clients(&self, host: &Host) -> bool {
-        let name = host.link.as_ref().map_or_else(|| host.implied_link(), |link| link.name.clone());
-        let linked = self.contexts.get(&name);
+        let linked = match &host.link {
+            Link::Named { name, .. } => self.contexts.get(name),
+            Link::Implied => self.contexts.get(&host.implied_link()),
+            Link::None => None,
+        };
         host.declared.block.asks_clients()
             || linked.is_some_and(|context| context.declared.block.asks_clients())
     }
@@ -122,7 +136,7 @@ impl Tls<'_> {
         owner: &Declared,
         certificate: &Declared,
         rest: &Declared,
-    ) -> Result<Arc<Termination>, Broken> {
+    ) -> Result<Termination, Broken> {
         // All of them, so that all that is wrong is said at once.
         let identity = certificate.identity(&self.store);
         let clients = rest.clients(&self.store);
@@ -130,12 +144,19 @@ impl Tls<'_> {
             owner.report.error("", "matches a mapping's host and has no certificate; give it a secret");
             return Err(Broken);
         };
-        Ok(Arc::new(Termination {
+        Ok(Termination {
             name: Arc::clone(&owner.label),
             certificates: vec![identity],
             clients: clients?,
             parameters: rest.block.parameters.clone(),
-        }))
+        })
+    }
+}
+
+fn shown(at: &At<KeyPair>) -> String {
+    match at {
+        At::Secret(SecretName { namespace, name }) => format!("Secret {namespace}/{name}"),
+        At::File(pair) => pair.chain.display().to_string(),
     }
 }
 

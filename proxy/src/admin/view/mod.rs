@@ -1,5 +1,10 @@
 //! The configuration in service, as JSON.
 
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -24,6 +29,7 @@ pub(super) fn config(handles: &Handles) -> Value {
         "log_filter": handles.telemetry.log().current(),
         "paths": state.settings().paths,
         "files": loaded.as_ref().map(|l| &l.files),
+        "certificate_files": loaded.as_ref().map(|l| &l.material),
         "listeners": loaded.as_ref().map_or_else(Vec::new, |l| listeners(&l.config)),
         "diagnostics": loaded.as_ref().map(|l| &l.diagnostics),
         "settings": settings_file::show(state.settings()),
@@ -44,13 +50,20 @@ fn listener(listener: &Listener) -> Value {
                     NamePattern::Suffix(suffix) => format!("*{suffix}"),
                     NamePattern::Everything => "*".to_owned(),
                 };
-                let alpn: Vec<_> = alpn.iter().map(|protocol| String::from_utf8_lossy(protocol)).collect();
-                json!({ "server_name": name, "alpn": alpn })
+                json!({ "server_name": name, "alpn": tls::protocols(alpn) })
             }
         };
-        json!({ "match": matcher, "mappings": route.mappings.iter().map(mapping).collect::<Vec<_>>() })
+        json!({
+            "match": matcher,
+            "downstream": tls::downstream(&route.downstream),
+            "mappings": route.mappings.iter().map(mapping).collect::<Vec<_>>(),
+        })
     });
-    json!({ "bind": listener.bind, "routes": routes.collect::<Vec<_>>() })
+    json!({
+        "bind": listener.bind,
+        "starttls": listener.prelude.map(tls::prelude),
+        "routes": routes.collect::<Vec<_>>(),
+    })
 }
 
 fn mapping(mapping: &Mapping) -> Value {
@@ -63,6 +76,8 @@ fn mapping(mapping: &Mapping) -> Value {
         "stats_name": mapping.stats_name,
         "weight": mapping.weight.0,
         "service": mapping.service.to_string(),
+        "originate": mapping.originate.as_deref().map(tls::originate),
+        "starttls": mapping.prelude.map(tls::prelude),
         "families": { "ipv4": mapping.families.ipv4, "ipv6": mapping.families.ipv6 },
         "relay": relay,
         "timeouts": timeouts(&mapping.timeouts),
