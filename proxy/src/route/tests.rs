@@ -53,7 +53,7 @@ fn turn<S>(table: &RouteTable<S>, bind: SocketAddr) -> Arc<Target<S>> {
 fn shares<S>(table: &RouteTable<S>, bind: SocketAddr, turns: usize) -> HashMap<String, usize> {
     let mut shares = HashMap::new();
     for _ in 0..turns {
-        *shares.entry(turn(&table, bind).mapping.name.to_string()).or_default() += 1;
+        *shares.entry(turn(table, bind).mapping.name.to_string()).or_default() += 1;
     }
     shares
 }
