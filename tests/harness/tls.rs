@@ -39,7 +39,11 @@ impl Ca {
     pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, "test authority");
+        // A name of its own: one with another's would be taken for it until signatures are compared.
+        params.distinguished_name.push(
+            DnType::CommonName,
+            key.public_key_raw().iter().map(|b| format!("{b:02x}")).collect::<String>(),
+        );
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(params, key), pem }

@@ -74,7 +74,7 @@ fn sessions_outlive_a_reload_that_leaves_them_alone() {
     site.documents = site_with(&site.host, &leaf, &service, "");
     let mut sluice = site.start();
     let config = Arc::new(ca.client(None));
-    let mut resumed = |sluice: &mut crate::harness::sluice::Sluice| {
+    let resumed = |sluice: &mut crate::harness::sluice::Sluice| {
         let mut client = hello(&site.front(), "pay.example.com", &config).unwrap();
         assert_eq!(echoed(&mut client, b"hello"), b"hello");
         finish(&mut client);
