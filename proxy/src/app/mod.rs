@@ -1,6 +1,7 @@
 //! Builds every long-lived part once and wires them: the composition root.
 
 mod admin;
+mod expiry;
 mod triggers;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ use crate::telemetry::Telemetry;
 use crate::tls::Contexts;
 use crate::upstream::Dialer;
 use admin::Admin;
+use expiry::Expiry;
 use triggers::Triggers;
 
 /// Bad settings, or nothing that could be served (EX_USAGE).
@@ -61,6 +63,7 @@ struct App {
     listeners: Listeners,
     state: Arc<State>,
     admin: Admin,
+    expiry: Expiry,
     /// Why the configuration is to be read anew.
     reloads: Triggers,
     wishes: mpsc::Receiver<Wish>,
@@ -122,9 +125,23 @@ impl App {
         }
         let reloads = triggers::start(&settings.paths, &loaded.material)?;
         let stop_signals = StopSignals::new()?;
+        let mut expiry = Expiry::new();
+        expiry.watch(&loaded.config);
         state.serving(loaded);
         tracing::info!(listeners = addresses.len(), connections = limit, "serving");
-        Ok(Self { settings, telemetry, ctx, loader, listeners, state, admin, reloads, wishes, stop_signals })
+        Ok(Self {
+            settings,
+            telemetry,
+            ctx,
+            loader,
+            listeners,
+            state,
+            admin,
+            expiry,
+            reloads,
+            wishes,
+            stop_signals,
+        })
     }
 
     async fn serve(&mut self) {
@@ -132,6 +149,7 @@ impl App {
             tokio::select! {
                 () = self.stop_signals.recv() => break,
                 Some(why) = self.reloads.next() => self.reload(why),
+                () = self.expiry.due() => self.expiry.look(),
                 Some(wish) = self.wishes.recv() => match wish {
                     Wish::Drain => break,
                     Wish::KernelRelay(on) => self.switch(on),
@@ -155,6 +173,7 @@ impl App {
             tracing::error!("{error}; trying again");
         }
         self.reloads.follow(&loaded.material);
+        self.expiry.watch(&loaded.config);
         self.state.serving(loaded);
         tracing::info!(
             why,

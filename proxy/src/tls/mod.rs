@@ -3,8 +3,6 @@
 
 mod buffer;
 mod contexts;
-#[cfg(test)]
-pub(crate) mod fixtures;
 mod handshake;
 mod originator;
 mod parameters;

@@ -1,5 +1,7 @@
 //! What every dialect lowers into: proven values in sluice's own words, no dialect's.
 
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod tls;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use super::line::{bytes, millis, render};
 use super::{AccessLog, Event};
 use crate::config::settings::{self, LogFormat, Settings};
 use crate::telemetry::queue::Guard;
-use crate::telemetry::{CloseReason, ConnSnapshot, LogHandle, Telemetry};
+use crate::telemetry::{CloseReason, ConnSnapshot, LogHandle, Telemetry, TlsFacts};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -104,6 +104,46 @@ fn a_text_line_reads_at_a_glance() {
     let stray = ConnSnapshot { mapping: None, upstream: None, relay: None, ..conn(8) };
     let open = render(LogFormat::Text, Event::Open, &stray);
     assert!(open.ends_with("Z open #8 - 10.0.0.1:5000 -> 127.0.0.1:80"), "{open}");
+}
+
+#[test]
+fn a_line_tells_of_tls_on_both_sides() {
+    let tls = TlsFacts {
+        version: "TLSv1.3",
+        cipher: "TLS_AES_128_GCM_SHA256".into(),
+        alpn: Some("h2".to_owned()),
+        subject: Some("CN=alice\nO=x".to_owned()),
+        resumed: true,
+    };
+    let upstream_tls = TlsFacts { version: "TLSv1.2", alpn: None, subject: None, ..tls.clone() };
+    let conn = ConnSnapshot {
+        sni: Some("pay.example.com".into()),
+        tls: Some(tls.into()),
+        upstream_tls: Some(upstream_tls.into()),
+        relay: Some("tls"),
+        ..conn(7)
+    };
+    let line: Value = serde_json::from_str(&render(LogFormat::Json, Event::Alive, &conn)).unwrap();
+    for (key, expected) in [
+        ("sni", "pay.example.com"),
+        ("alpn", "h2"),
+        ("tls_version", "TLSv1.3"),
+        ("tls_cipher", "TLS_AES_128_GCM_SHA256"),
+        ("client_subject", "CN=alice\nO=x"),
+        ("upstream_tls_version", "TLSv1.2"),
+        ("upstream_tls_cipher", "TLS_AES_128_GCM_SHA256"),
+    ] {
+        assert_eq!(line[key], expected, "{key}");
+    }
+    assert_eq!(line["tls_resumed"], true);
+    let text = render(LogFormat::Text, Event::Open, &conn);
+    assert!(
+        text.ends_with(
+            " -> [::1]:8080 sni=pay.example.com tls=TLSv1.3 TLS_AES_128_GCM_SHA256 alpn=\"h2\" \
+             client=\"CN=alice\\nO=x\" upstream_tls=TLSv1.2 TLS_AES_128_GCM_SHA256 relay=tls"
+        ),
+        "{text}"
+    );
 }
 
 #[test]

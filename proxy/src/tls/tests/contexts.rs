@@ -1,5 +1,5 @@
-use super::super::fixtures::{origination, termination};
 use super::*;
+use crate::config::model::fixtures::{origination, termination};
 use crate::config::model::{
     Config, Downstream, Families, Listener, Mapping, MappingName, Matcher, NamePattern, RelayChoice, Route,
     Service, Timeouts, Trust, Verification, Weight,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use rustls::Error;
 
-use super::fixtures::{Authority, Wish};
 use super::{Buffer, Originator, Session, Terminator};
+use crate::config::model::fixtures::{Authority, Wish};
 use crate::config::model::{Host, Origination, Termination};
 
 /// One side: its session, what came, what goes, and the cleartext that was read.

@@ -1,7 +1,7 @@
 use rustls::{CipherSuite, NamedGroup};
 
-use super::super::fixtures::{origination, termination};
 use super::*;
+use crate::config::model::fixtures::{origination, termination};
 use crate::config::model::{Parameters, Verification, Versions};
 use crate::tls::facts;
 

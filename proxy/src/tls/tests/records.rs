@@ -1,5 +1,5 @@
-use super::super::fixtures::{origination, termination};
 use super::*;
+use crate::config::model::fixtures::{origination, termination};
 use crate::config::model::{Parameters, Verification, Versions};
 use crate::tls::{Status, facts};
 

@@ -1,7 +1,7 @@
 use rcgen::SanType;
 
-use super::super::fixtures::{dns, origination, self_signed, termination};
 use super::*;
+use crate::config::model::fixtures::{dns, origination, self_signed, termination};
 use crate::config::model::{ClientCertificates, Identity, SanPattern, Trust, Verification};
 use crate::tls::facts;
 

@@ -14,6 +14,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
 use super::{Leg, TlsProgress, run};
+use crate::config::model::fixtures::{Authority, Wish, origination, termination};
 use crate::config::model::{
     Config, Downstream, Families, Host, Listener, Mapping, MappingName, Matcher, NamePattern, Origination,
     RelayChoice, Route, Service, Termination, Timeouts, Verification, Weight,
@@ -21,7 +22,6 @@ use crate::config::model::{
 use crate::config::settings::Settings;
 use crate::relay::Terms;
 use crate::telemetry::{CloseReason, Progress, Transfer};
-use crate::tls::fixtures::{Authority, Wish, origination, termination};
 use crate::tls::{Contexts, Originator, Pool, Session, Terminator, shake_hands};
 
 /// An end that a test speaks through, in TLS or in the clear.

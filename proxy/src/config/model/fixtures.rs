@@ -10,9 +10,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::config::model::{
-    ClientCertificates, Identity, Origination, Parameters, Termination, Trust, Verification,
-};
+use super::{ClientCertificates, Identity, Origination, Parameters, Termination, Trust, Verification};
 use crate::crypto;
 
 /// A certificate authority.
