@@ -3,9 +3,11 @@
 pub mod admin;
 pub mod app;
 pub mod check;
+pub mod classify;
 pub mod cli;
 pub mod config;
 pub mod conn;
+pub mod crypto;
 mod descriptors;
 pub mod doctor;
 pub mod drain;
@@ -16,4 +18,5 @@ pub mod relay;
 pub mod route;
 mod sockopt;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;

@@ -9,6 +9,7 @@ pub(crate) mod repair;
 pub(crate) mod sluice;
 pub(crate) mod sockmap;
 pub(crate) mod system;
+pub(crate) mod tls;
 pub(crate) mod tun;
 
 use std::time::Duration;

@@ -1,8 +1,14 @@
 //! What needs no privileges: the real binary, driven from outside.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may fail a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may fail a test, and say why")]
+
+#[path = "../harness/mod.rs"]
+#[allow(dead_code, reason = "each test binary speaks a part of the harness")]
+mod harness;
 
 mod check;
 mod command;
 mod doctor;
+mod examples;
 mod flags;
+mod tls;

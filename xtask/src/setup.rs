@@ -17,13 +17,14 @@ const DEBIAN_RUST: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 const BUILD: [&str; 4] = ["g++", "libc6-dev", "libzstd-dev", "zlib1g-dev"];
 
 /// What the tests let sluice stand between: package, and a program of it.
-const TEST: [(&str, &str); 14] = [
+const TEST: [(&str, &str); 15] = [
     ("iproute2", "ip"),
     ("iptables", "iptables"),
     ("netcat-openbsd", "nc"),
     ("nftables", "nft"),
     ("openssh-client", "ssh"),
     ("openssh-server", "sshd"),
+    ("openssl", "openssl"),
     ("postgresql", "pg_ctlcluster"),
     ("postgresql-contrib", "pgbench"),
     ("prometheus", "promtool"),

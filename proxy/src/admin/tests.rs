@@ -15,7 +15,8 @@ use super::{Handles, Phase, State, Wish};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::Loaded;
 use crate::config::model::{
-    Config, Families, Host, Listener, Mapping, MappingName, Matcher, RelayChoice, Route, Service, Weight,
+    Config, Downstream, Families, Host, Listener, Mapping, MappingName, Matcher, RelayChoice, Route, Service,
+    Weight,
 };
 use crate::config::settings::Settings;
 use crate::conn::{ConnRecord, Tracker};
@@ -92,11 +93,13 @@ fn loaded() -> Loaded {
         stats_name: "pay".into(),
         weight: Weight(70),
         service: Service { host: Host::Name("backend".into()), port: 8080 },
+        originate: None,
+        prelude: None,
         families: Families { ipv4: true, ipv6: false },
         relay: RelayChoice::Splice,
         timeouts: settings.timeouts,
     };
-    let routes = vec![Route { matcher: Matcher::Any, mappings: vec![mapping] }];
+    let routes = vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings: vec![mapping] }];
     let bind = "127.0.0.1:80".parse().unwrap();
     let diagnostic = Diagnostic {
         severity: Severity::Error,
@@ -108,9 +111,10 @@ fn loaded() -> Loaded {
         discarded: true,
     };
     Loaded {
-        config: Config { listeners: vec![Listener { bind, routes }] },
+        config: Config { listeners: vec![Listener { bind, prelude: None, routes }] },
         diagnostics: vec![diagnostic],
         files: vec!["a.yaml".into()],
+        material: Vec::new(),
         resources: 2,
     }
 }

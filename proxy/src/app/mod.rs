@@ -1,6 +1,7 @@
 //! Builds every long-lived part once and wires them: the composition root.
 
 mod admin;
+mod expiry;
 mod triggers;
 
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Handles, State, Wish};
 use crate::config::load::{Loaded, Loader};
+use crate::config::model::Config;
 use crate::config::settings::Settings;
 use crate::conn::{Ctx, Routes, Tracker};
 use crate::descriptors::connection_limit;
@@ -19,8 +21,11 @@ use crate::listener::Listeners;
 use crate::relay::Relays;
 use crate::relay::kernel::KernelRelay;
 use crate::telemetry::Telemetry;
+use crate::tls::Contexts;
 use crate::upstream::Dialer;
 use admin::Admin;
+use expiry::Expiry;
+use triggers::Triggers;
 
 /// Bad settings, or nothing that could be served (EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
@@ -58,8 +63,9 @@ struct App {
     listeners: Listeners,
     state: Arc<State>,
     admin: Admin,
+    expiry: Expiry,
     /// Why the configuration is to be read anew.
-    reloads: mpsc::Receiver<&'static str>,
+    reloads: Triggers,
     wishes: mpsc::Receiver<Wish>,
     stop_signals: StopSignals,
 }
@@ -93,12 +99,14 @@ impl App {
             return Err(StartError::NothingToServe(paths.join(", ")));
         }
         let relays = Relays::new(start_kernel_relay(&settings, limit).await);
-        let routes = Routes::compile(&loaded.config, None, |m| relays.mapping(&m.stats_name));
+        let routes = compile(&loaded.config, None, &relays);
         let ctx = Arc::new(Ctx {
             tracker,
             dialer: Dialer::default(),
             relays,
             sockets: settings.sockets,
+            handshakes: settings.handshakes,
+            places: Ctx::places(&settings.handshakes),
             routes: RwLock::new(Arc::new(routes)),
             stop: CancellationToken::new(),
         });
@@ -115,18 +123,33 @@ impl App {
         if errors.len() == addresses.len() {
             return Err(StartError::NothingBound(addresses.len()));
         }
-        let reloads = triggers::start(&settings.paths)?;
+        let reloads = triggers::start(&settings.paths, &loaded.material)?;
         let stop_signals = StopSignals::new()?;
+        let mut expiry = Expiry::new();
+        expiry.watch(&loaded.config);
         state.serving(loaded);
         tracing::info!(listeners = addresses.len(), connections = limit, "serving");
-        Ok(Self { settings, telemetry, ctx, loader, listeners, state, admin, reloads, wishes, stop_signals })
+        Ok(Self {
+            settings,
+            telemetry,
+            ctx,
+            loader,
+            listeners,
+            state,
+            admin,
+            expiry,
+            reloads,
+            wishes,
+            stop_signals,
+        })
     }
 
     async fn serve(&mut self) {
         loop {
             tokio::select! {
                 () = self.stop_signals.recv() => break,
-                Some(why) = self.reloads.recv() => self.reload(why),
+                Some(why) = self.reloads.next() => self.reload(why),
+                () = self.expiry.due() => self.expiry.look(),
                 Some(wish) = self.wishes.recv() => match wish {
                     Wish::Drain => break,
                     Wish::KernelRelay(on) => self.switch(on),
@@ -142,14 +165,15 @@ impl App {
     fn reload(&mut self, why: &str) {
         let loaded = load(&mut self.loader);
         let before = self.ctx.routes();
-        let after =
-            Routes::compile(&loaded.config, Some(&before), |m| self.ctx.relays.mapping(&m.stats_name));
+        let after = compile(&loaded.config, Some(&before), &self.ctx.relays);
         let addresses: Vec<_> = after.listeners().collect();
         self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
         *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
         for error in self.listeners.listen_on(addresses.iter().copied()) {
             tracing::error!("{error}; trying again");
         }
+        self.reloads.follow(&loaded.material);
+        self.expiry.watch(&loaded.config);
         self.state.serving(loaded);
         tracing::info!(
             why,
@@ -177,6 +201,15 @@ fn observe(ctx: &Ctx, telemetry: &Telemetry, state: &State) {
         telemetry.kernel(kernel.stats());
         state.kernel_relay(true);
     }
+}
+
+/// Compiles a configuration, and says what of it cannot be served after all.
+fn compile(config: &Config, previous: Option<&Routes>, relays: &Relays) -> Routes {
+    let (contexts, errors) = Contexts::prepare(config, previous.map(Routes::contexts));
+    for error in &errors {
+        tracing::error!("{error}");
+    }
+    Routes::compile(config, contexts, previous, |mapping| relays.mapping(&mapping.stats_name))
 }
 
 fn load(loader: &mut Loader) -> Loaded {

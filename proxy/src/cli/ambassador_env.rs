@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use super::overrides::Overrides;
+use super::values::OrNone;
 
 /// A variable that is set to something it cannot mean.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +27,12 @@ pub fn ambassador_env(env: &impl Fn(&str) -> Option<OsString>) -> Result<Overrid
         ambassador_namespace: read(env, "AMBASSADOR_NAMESPACE", "--ambassador-namespace", text)?,
         // Any value at all, "false" included: Ambassador only looks whether there is one.
         single_namespace: read(env, "AMBASSADOR_SINGLE_NAMESPACE", "--single-namespace", |_| Ok(true))?,
+        certs_single_namespace: read(
+            env,
+            "AMBASSADOR_CERTS_SINGLE_NAMESPACE",
+            "--certs-single-namespace",
+            python_bool,
+        )?,
         label_selector: read(env, "AMBASSADOR_LABEL_SELECTOR", "--label-selector", parse)?,
         bind_address: read(env, "AMBASSADOR_ENVOY_BIND_ADDRESS", "--bind-address", parse)?,
         force_secret_validation: read(
@@ -64,6 +71,15 @@ fn parse<T: FromStr<Err: Display>>(value: &str) -> Result<T, String> {
 fn seconds<T: FromStr<Err: Display>>(value: &str) -> Result<T, String> {
     let seconds: u32 = value.trim().parse().map_err(|_not_one| "not a whole number of seconds".to_owned())?;
     parse(&format!("{seconds}s"))
+}
+
+/// What Ambassador's `parse_bool` takes.
+fn python_bool(value: &str) -> Result<OrNone<bool>, String> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "y" | "on" | "t" | "1" => Ok(OrNone(Some(true))),
+        "false" | "no" | "n" | "off" | "f" | "0" => Ok(OrNone(Some(false))),
+        _ => Err("neither true nor false".to_owned()),
+    }
 }
 
 /// What Go's `strconv.ParseBool` takes.

@@ -103,7 +103,11 @@ pub fn merge(layers: &[Layer]) -> Result<Settings, Conflict> {
 fn lay(says: &Overrides, settings: &mut Settings) {
     lay_process(says, settings);
     lay_ambassador(says, settings);
-    let Settings { timeouts, limits, sockets, kernel, .. } = settings;
+    set(&mut settings.upstream_tls_verify, says.upstream_tls_verify.map(Into::into));
+    let Settings { timeouts, handshakes, limits, sockets, kernel, .. } = settings;
+    set(&mut handshakes.hello, says.client_hello_timeout.map(|span| span.0));
+    set(&mut handshakes.timeout, says.handshake_timeout.map(|span| span.0));
+    set(&mut handshakes.most, says.max_handshakes.map(|n| n.0));
     set(&mut timeouts.connect, says.connect_timeout.map(|span| span.0));
     set(&mut timeouts.idle, says.idle_timeout.map(|v| v.0.map(|span| span.0)));
     set(&mut timeouts.half_closed, says.half_closed_timeout.map(|v| v.0.map(|span| span.0)));
@@ -141,6 +145,7 @@ fn lay_ambassador(says: &Overrides, settings: &mut Settings) {
     set(&mut ambassador.id, says.ambassador_id.clone());
     set(&mut ambassador.namespace, says.ambassador_namespace.clone());
     set(&mut ambassador.single_namespace, says.single_namespace);
+    set(&mut ambassador.certs_single_namespace, says.certs_single_namespace.map(|v| v.0));
     set(&mut ambassador.label_selector, says.label_selector.as_ref().map(|selector| selector.0.clone()));
     set(&mut ambassador.bind_address, says.bind_address);
     set(&mut ambassador.force_secret_validation, says.force_secret_validation);

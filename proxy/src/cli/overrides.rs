@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::values::{AccessLogWhen, Filter, OrNone, Selector, Size, Span, Whole};
-use crate::config::settings::LogFormat;
+use crate::config::settings::{LogFormat, UpstreamTlsVerify};
 
 /// The longest any duration may be, ten years, in milliseconds: sums with the time of day stay in range.
 const LONGEST: u64 = 10 * 31_557_600_000;
@@ -92,6 +92,19 @@ pub struct Overrides {
     #[arg(long, env = "SLUICE_MAX_CONNECTION_AGE", value_name = "DURATION", help_heading = "Timeouts")]
     pub max_connection_age: Option<OrNone<PositiveSpan>>,
 
+    /// Certificates of upstreams without an authority of their own: checked against the system's, or none [default: none]
+    #[arg(long, env = "SLUICE_UPSTREAM_TLS_VERIFY", value_enum, help_heading = "TLS")]
+    pub upstream_tls_verify: Option<Verify>,
+    /// Longest that a client may take for its ClientHello, from accept on [default: 5s]
+    #[arg(long, env = "SLUICE_CLIENT_HELLO_TIMEOUT", value_name = "DURATION", help_heading = "TLS")]
+    pub client_hello_timeout: Option<PositiveSpan>,
+    /// Longest that a client may take for its whole TLS handshake, from accept on [default: 10s]
+    #[arg(long, env = "SLUICE_HANDSHAKE_TIMEOUT", value_name = "DURATION", help_heading = "TLS")]
+    pub handshake_timeout: Option<PositiveSpan>,
+    /// TLS handshakes with clients at a time, of which one more is refused; 0 sets no bound [default: 4096]
+    #[arg(long, env = "SLUICE_MAX_HANDSHAKES", value_name = "N", help_heading = "TLS")]
+    pub max_handshakes: Option<Whole<0, { u32::MAX }>>,
+
     /// Connections that may wait to be accepted, of each listener; net.core.somaxconn caps it [default: 4096]
     #[arg(long, env = "SLUICE_BACKLOG", value_name = "N", help_heading = "Sockets")]
     pub backlog: Option<Whole<1, 2_147_483_647>>,
@@ -117,13 +130,16 @@ pub struct Overrides {
     /// Pass over resources of other namespaces (AMBASSADOR_SINGLE_NAMESPACE) [default: false]
     #[arg(long, env = "SLUICE_SINGLE_NAMESPACE", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
     pub single_namespace: Option<bool>,
+    /// Pass over Secrets of other namespaces, or none to go by single-namespace (AMBASSADOR_CERTS_SINGLE_NAMESPACE) [default: none]
+    #[arg(long, env = "SLUICE_CERTS_SINGLE_NAMESPACE", value_name = "BOOL", help_heading = "Ambassador")]
+    pub certs_single_namespace: Option<OrNone<bool>>,
     /// Pass over resources whose labels do not match, such as `app=db,tier!=cache` (AMBASSADOR_LABEL_SELECTOR) [default: ""]
     #[arg(long, env = "SLUICE_LABEL_SELECTOR", value_name = "SELECTOR", help_heading = "Ambassador")]
     pub label_selector: Option<Selector>,
     /// Where mappings without an address listen (AMBASSADOR_ENVOY_BIND_ADDRESS) [default: 0.0.0.0]
     #[arg(long, env = "SLUICE_BIND_ADDRESS", value_name = "IP", help_heading = "Ambassador")]
     pub bind_address: Option<IpAddr>,
-    /// Refuse resources whose secrets are invalid (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
+    /// Refuse certificates that are out of date (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
     #[arg(long, env = "SLUICE_FORCE_SECRET_VALIDATION", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
     pub force_secret_validation: Option<bool>,
 }
@@ -144,6 +160,26 @@ impl From<Format> for LogFormat {
         match format {
             Format::Text => Self::Text,
             Format::Json => Self::Json,
+        }
+    }
+}
+
+/// What vouches for an upstream where its mapping names no authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Nobody.
+    #[default]
+    None,
+    /// The system's authorities.
+    System,
+}
+
+impl From<Verify> for UpstreamTlsVerify {
+    fn from(verify: Verify) -> Self {
+        match verify {
+            Verify::None => Self::None,
+            Verify::System => Self::System,
         }
     }
 }

@@ -169,6 +169,10 @@ fn from_text<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(from: D) 
             text.parse().map_err(|e| E::custom(format!("{text:?}: {e}")))
         }
 
+        fn visit_bool<E: de::Error>(self, truth: bool) -> Result<T, E> {
+            self.visit_str(&truth.to_string())
+        }
+
         fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
             self.visit_str(&number.to_string())
         }

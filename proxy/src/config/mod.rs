@@ -3,6 +3,7 @@
 pub mod diagnostic;
 mod dialect;
 pub mod load;
+mod material;
 pub mod model;
 #[cfg(test)]
 mod scratch;

@@ -15,6 +15,10 @@ pub struct Settings {
     pub ambassador: Ambassador,
     /// Defaults for mappings that say nothing.
     pub timeouts: Timeouts,
+    /// What is asked of the certificates of upstreams for which nobody names an authority.
+    pub upstream_tls_verify: UpstreamTlsVerify,
+    /// What clients may take before their connection is served.
+    pub handshakes: Handshakes,
     /// Sizes and counts that bound what sluice takes.
     pub limits: Limits,
     /// Options of the sockets on both sides.
@@ -40,12 +44,36 @@ pub struct Ambassador {
     pub namespace: String,
     /// `AMBASSADOR_SINGLE_NAMESPACE`: resources of other namespaces are left out.
     pub single_namespace: bool,
+    /// `AMBASSADOR_CERTS_SINGLE_NAMESPACE`: Secrets of other namespaces are left out; `None` goes by
+    /// `single_namespace`.
+    pub certs_single_namespace: Option<bool>,
     /// `AMBASSADOR_LABEL_SELECTOR`: resources that do not match are left out; empty takes all.
     pub label_selector: String,
     /// `AMBASSADOR_ENVOY_BIND_ADDRESS`: where a mapping without `address` listens.
     pub bind_address: IpAddr,
-    /// `AMBASSADOR_FORCE_SECRET_VALIDATION`.
+    /// `AMBASSADOR_FORCE_SECRET_VALIDATION`: certificates out of date are refused.
     pub force_secret_validation: bool,
+}
+
+/// What is asked of an upstream's certificate where its mapping names no authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UpstreamTlsVerify {
+    /// Nothing, as in Ambassador.
+    #[default]
+    None,
+    /// A chain to one of the system's authorities, and the name dialled.
+    System,
+}
+
+/// What clients may take before their connection is served, where their TLS is looked at or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshakes {
+    /// From accept to a complete ClientHello.
+    pub hello: Duration,
+    /// From accept to the end of the handshake.
+    pub timeout: Duration,
+    /// Handshakes at a time; one more is refused. 0 sets no bound.
+    pub most: u32,
 }
 
 /// Upper bounds.
@@ -132,6 +160,7 @@ impl Default for Settings {
                 id: "default".into(),
                 namespace: "default".into(),
                 single_namespace: false,
+                certs_single_namespace: None,
                 label_selector: String::new(),
                 bind_address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
                 force_secret_validation: false,
@@ -141,6 +170,12 @@ impl Default for Settings {
                 idle: None,
                 half_closed: Some(Duration::from_secs(3600)),
                 max_age: None,
+            },
+            upstream_tls_verify: UpstreamTlsVerify::None,
+            handshakes: Handshakes {
+                hello: Duration::from_secs(5),
+                timeout: Duration::from_secs(10),
+                most: 4096,
             },
             limits: Limits { connections: 0, connections_per_listener: 0, file_bytes: 16 << 20 },
             sockets: Sockets {

@@ -1,9 +1,15 @@
 //! The life of one connection, from accept to its last word.
 
+mod ctx;
+mod farewell;
+mod reach;
 mod record;
 mod serve;
+mod side;
 mod tracker;
+mod welcome;
 
+pub use ctx::{Accepted, Ctx, Routes};
 pub use record::ConnRecord;
-pub use serve::{Accepted, Ctx, Routes, serve};
+pub use serve::serve;
 pub use tracker::{Refused, Tracker};

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::tracker::Tracker;
-use crate::telemetry::{CloseReason, Progress, RelayKind};
+use crate::telemetry::{CloseReason, Handshake, Progress, RelayKind, Side, TlsFacts};
 
 /// Facts of one open connection; shared with whoever lists connections.
 #[derive(Debug)]
@@ -16,7 +16,11 @@ pub(super) struct Facts {
     pub(super) peer: SocketAddr,
     pub(super) opened: Instant,
     pub(super) mapping: OnceLock<Mapped>,
+    /// The name that the client asked for.
+    pub(super) sni: OnceLock<Arc<str>>,
+    pub(super) tls: OnceLock<Arc<TlsFacts>>,
     pub(super) upstream: OnceLock<SocketAddr>,
+    pub(super) upstream_tls: OnceLock<Arc<TlsFacts>>,
     pub(super) relay: OnceLock<Relayed>,
     /// Why the kernel does not carry both directions.
     pub(super) fallback: OnceLock<&'static str>,
@@ -62,8 +66,32 @@ impl ConnRecord {
         let _ = self.facts.mapping.set(Mapped { name: Arc::clone(name), stats_name: Arc::clone(stats_name) });
     }
 
+    /// Notes the name that the client asked for.
+    pub fn asked_for(&self, server_name: Option<&str>) {
+        if let Some(name) = server_name {
+            let _ = self.facts.sni.set(name.into());
+        }
+    }
+
+    /// Notes the client's TLS, ended here.
+    pub fn terminated(&self, facts: TlsFacts, took: Duration) {
+        self.tracker.handshake(Side::Downstream, how(&facts), took);
+        let _ = self.facts.tls.set(Arc::new(facts));
+    }
+
+    /// Notes the upstream's TLS, begun here.
+    pub fn originated(&self, facts: TlsFacts, took: Duration) {
+        self.tracker.handshake(Side::Upstream, how(&facts), took);
+        let _ = self.facts.upstream_tls.set(Arc::new(facts));
+    }
+
+    /// Notes a TLS handshake that came to nothing.
+    pub fn handshake_failed(&self, side: Side, took: Duration) {
+        self.tracker.handshake(side, Handshake::Failed, took);
+    }
+
     /// Notes the upstream's address and how long connecting took.
-    pub fn connected(&self, upstream: SocketAddr, took: std::time::Duration) {
+    pub fn connected(&self, upstream: SocketAddr, took: Duration) {
         let _ = self.facts.upstream.set(upstream);
         self.facts.connect_micros.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
@@ -91,4 +119,8 @@ impl Drop for ConnRecord {
     fn drop(&mut self) {
         self.tracker.closed(&self.facts, self.reason);
     }
+}
+
+fn how(facts: &TlsFacts) -> Handshake {
+    if facts.resumed { Handshake::Resumed } else { Handshake::Full }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::record::{ConnRecord, Facts};
-use crate::telemetry::{CloseReason, ConnSnapshot, Telemetry, Transfer};
+use crate::telemetry::{CloseReason, ConnSnapshot, Handshake, Side, Telemetry, Transfer};
 
 /// A connection over the limit: how many are open, and which limit it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,10 @@ impl Tracker {
             peer,
             opened: Instant::now(),
             mapping: OnceLock::new(),
+            sni: OnceLock::new(),
+            tls: OnceLock::new(),
             upstream: OnceLock::new(),
+            upstream_tls: OnceLock::new(),
             relay: OnceLock::new(),
             fallback: OnceLock::new(),
             connect_micros: AtomicU64::new(0),
@@ -102,6 +105,10 @@ impl Tracker {
         self.telemetry.relayed(&snapshot(facts));
     }
 
+    pub(super) fn handshake(&self, side: Side, how: Handshake, took: Duration) {
+        self.telemetry.handshake(side, how, took);
+    }
+
     pub(super) fn fell_back(&self, reason: &'static str) {
         self.telemetry.fell_back(reason);
     }
@@ -125,7 +132,10 @@ fn snapshot(facts: &Facts) -> ConnSnapshot {
         peer: facts.peer,
         mapping: facts.mapping.get().map(|m| Arc::clone(&m.name)),
         stats_name: facts.mapping.get().map(|m| Arc::clone(&m.stats_name)),
+        sni: facts.sni.get().map(Arc::clone),
+        tls: facts.tls.get().map(Arc::clone),
         upstream: facts.upstream.get().copied(),
+        upstream_tls: facts.upstream_tls.get().map(Arc::clone),
         relay: relay.map(|r| r.kind.as_str()),
         fallback: facts.fallback.get().copied(),
         received,

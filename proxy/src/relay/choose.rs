@@ -4,16 +4,19 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::kernel::{KernelRelay, MappingState};
-use super::splice::{self, Pool, SpliceProgress};
+use super::splice::{self, SpliceProgress};
+use super::tls::{self, Leg, TlsProgress};
 use super::{Terms, kernel};
 use crate::config::model::RelayChoice;
 use crate::telemetry::{CloseReason, Progress, RelayKind};
+use crate::tls::Pool;
 
 /// Every relay there is on this machine.
 #[derive(Debug)]
 pub struct Relays {
     kernel: Option<KernelRelay>,
-    pool: Pool,
+    pipes: splice::Pool,
+    buffers: Pool,
 }
 
 /// What was begun for a connection.
@@ -32,14 +35,15 @@ pub struct Begun<'a> {
 enum Carrier<'a> {
     // Boxed: an idle splice connection need not hold a kernel one's lanes.
     Kernel(Box<kernel::Carrying>),
-    Splice { sockets: [OwnedFd; 2], pool: &'a Pool, progress: Arc<SpliceProgress> },
+    Splice { sockets: [OwnedFd; 2], pool: &'a splice::Pool, progress: Arc<SpliceProgress> },
+    Tls { legs: Box<[Leg; 2]>, pool: &'a Pool, progress: Arc<TlsProgress> },
 }
 
 impl Relays {
     /// The userspace relay, and the kernel's where there is one.
     #[must_use]
     pub fn new(kernel: Option<KernelRelay>) -> Self {
-        Self { kernel, pool: Pool::default() }
+        Self { kernel, pipes: splice::Pool::default(), buffers: Pool::default() }
     }
 
     /// The kernel's relay, where there is one.
@@ -54,15 +58,18 @@ impl Relays {
         self.kernel.as_ref().map(|kernel| kernel.mapping(label))
     }
 
-    /// Takes downstream and upstream sockets, in this order, both connected, nothing read.
+    /// Takes downstream and upstream sockets, in this order, both connected. The kernel's relay, which proves
+    /// its counts by those of the sockets, takes them `untouched` alone: nothing read, nothing sent.
     #[must_use]
     pub fn begin(
         &self,
         choice: RelayChoice,
         mapping: Option<&MappingState>,
         sockets: [OwnedFd; 2],
+        untouched: bool,
     ) -> Begun<'_> {
         let (fallback, sockets) = match (choice, &self.kernel, mapping) {
+            _ if !untouched => ("prelude", sockets),
             (RelayChoice::Splice, ..) => ("configured", sockets),
             (RelayChoice::Auto, Some(kernel), Some(mapping)) => match kernel.take(mapping, sockets) {
                 Ok(carrying) => {
@@ -82,8 +89,26 @@ impl Relays {
             kind: RelayKind::Splice,
             fallback: Some(fallback),
             progress: Arc::clone(&progress) as Arc<dyn Progress>,
-            carrier: Carrier::Splice { sockets, pool: &self.pool, progress },
+            carrier: Carrier::Splice { sockets, pool: &self.pipes, progress },
         }
+    }
+
+    /// Takes downstream and upstream, in this order, where TLS ends or begins.
+    #[must_use]
+    pub fn secure(&self, legs: [Leg; 2]) -> Begun<'_> {
+        let progress = Arc::new(TlsProgress::default());
+        Begun {
+            kind: RelayKind::Tls,
+            fallback: None,
+            progress: Arc::clone(&progress) as Arc<dyn Progress>,
+            carrier: Carrier::Tls { legs: Box::new(legs), pool: &self.buffers, progress },
+        }
+    }
+
+    /// Buffers for TLS.
+    #[must_use]
+    pub fn buffers(&self) -> &Pool {
+        &self.buffers
     }
 }
 
@@ -98,6 +123,7 @@ impl Begun<'_> {
         match self.carrier {
             Carrier::Kernel(carrying) => carrying.run(terms, fell_back).await,
             Carrier::Splice { sockets, pool, progress } => splice::run(sockets, pool, terms, progress).await,
+            Carrier::Tls { legs, pool, progress } => tls::run(legs, pool, terms, progress).await,
         }
     }
 }

@@ -92,3 +92,12 @@ pub(super) async fn sleep_until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// Waits until a peer has acknowledged everything, for as long as that may take.
+pub(super) async fn acknowledged(socket: BorrowedFd<'_>, deadline: Instant) {
+    let mut pause = Duration::from_millis(1);
+    while Instant::now() < deadline && socket::unacked(socket).unwrap_or(0) > 0 {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}

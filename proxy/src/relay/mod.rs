@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod socket;
 pub mod splice;
 mod step;
+pub mod tls;
 
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,12 @@ pub enum Failure {
     /// ETIMEDOUT, EHOSTUNREACH and the like: nothing is acknowledged any more.
     #[error("timed out")]
     Timeout,
+    /// TCP's stream ended before TLS's (close_notify).
+    #[error("truncated")]
+    Truncated,
+    /// It broke the TLS protocol, or sent an alert.
+    #[error("in the wrong")]
+    Tls,
     /// An error that sockets in order do not have.
     #[error("failed")]
     Unexpected,
@@ -79,6 +86,22 @@ impl Failure {
     }
 }
 
+/// Which socket of a direction failed, and how.
+#[derive(Debug, Clone, Copy)]
+enum Broken {
+    Source(Failure),
+    Destination(Failure),
+}
+
+impl Broken {
+    fn in_direction(self, source: fn(Failure) -> Fault, destination: fn(Failure) -> Fault) -> Fault {
+        match self {
+            Self::Source(failure) => source(failure),
+            Self::Destination(failure) => destination(failure),
+        }
+    }
+}
+
 impl From<Fault> for CloseReason {
     fn from(fault: Fault) -> Self {
         match fault {
@@ -86,6 +109,10 @@ impl From<Fault> for CloseReason {
             Fault::Downstream(Failure::Timeout) => Self::DownstreamTimeout,
             Fault::Upstream(Failure::Reset) => Self::UpstreamReset,
             Fault::Upstream(Failure::Timeout) => Self::UpstreamTimeout,
+            Fault::Downstream(Failure::Truncated) => Self::DownstreamTruncated,
+            Fault::Upstream(Failure::Truncated) => Self::UpstreamTruncated,
+            Fault::Downstream(Failure::Tls) => Self::DownstreamTls,
+            Fault::Upstream(Failure::Tls) => Self::UpstreamTls,
             Fault::Downstream(Failure::Unexpected) | Fault::Upstream(Failure::Unexpected) => Self::Internal,
             Fault::Integrity => Self::Integrity,
         }

@@ -3,7 +3,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::config::model::{Families, Host, Listener, RelayChoice, Service, Timeouts, Weight};
+use crate::config::model::{
+    Downstream, Families, Host, Listener, NamePattern, RelayChoice, Route, Service, Timeouts, Weight,
+};
 
 fn mapping(name: &str, weight: u32) -> Mapping {
     Mapping {
@@ -11,6 +13,8 @@ fn mapping(name: &str, weight: u32) -> Mapping {
         stats_name: name.into(),
         weight: Weight(weight),
         service: Service { host: Host::Name("svc".into()), port: 80 },
+        originate: None,
+        prelude: None,
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
@@ -23,15 +27,33 @@ fn config(members: &[(&str, u32)]) -> (SocketAddr, Config) {
     (
         bind,
         Config {
-            listeners: vec![Listener { bind, routes: vec![Route { matcher: Matcher::Any, mappings }] }],
+            listeners: vec![Listener {
+                bind,
+                prelude: None,
+                routes: vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings }],
+            }],
         },
     )
+}
+
+fn compile<S>(
+    config: &Config,
+    previous: Option<&RouteTable<S>>,
+    state: impl FnMut(&Mapping) -> S,
+) -> RouteTable<S> {
+    let (contexts, errors) = Contexts::prepare(config, previous.map(RouteTable::contexts));
+    assert!(errors.is_empty(), "{errors:?}");
+    RouteTable::compile(config, contexts, previous, state)
+}
+
+fn turn<S>(table: &RouteTable<S>, bind: SocketAddr) -> Arc<Target<S>> {
+    table.listener(bind).unwrap().any().unwrap().turn().unwrap()
 }
 
 fn shares<S>(table: &RouteTable<S>, bind: SocketAddr, turns: usize) -> HashMap<String, usize> {
     let mut shares = HashMap::new();
     for _ in 0..turns {
-        *shares.entry(table.lookup(bind).unwrap().mapping.name.to_string()).or_default() += 1;
+        *shares.entry(turn(table, bind).mapping.name.to_string()).or_default() += 1;
     }
     shares
 }
@@ -46,7 +68,7 @@ fn weights_are_exact_over_every_hundred_connections_from_any_start() {
     ] {
         let (bind, config) = config(members);
         for _ in 0..20 {
-            let table = RouteTable::compile(&config, None, |_| ());
+            let table = compile(&config, None, |_| ());
             for _ in 0..3 {
                 let shares = shares(&table, bind, 100);
                 for (name, weight) in members {
@@ -60,9 +82,8 @@ fn weights_are_exact_over_every_hundred_connections_from_any_start() {
 #[test]
 fn a_small_share_is_spread_over_the_turn() {
     let (bind, config) = config(&[("a", 90), ("b", 10)]);
-    let table = RouteTable::compile(&config, None, |_| ());
-    let order: Vec<_> =
-        (0..100).map(|_| table.lookup(bind).unwrap().mapping.name.to_string() == "b").collect();
+    let table = compile(&config, None, |_| ());
+    let order: Vec<_> = (0..100).map(|_| turn(&table, bind).mapping.name.to_string() == "b").collect();
     let gaps = order.iter().rev().take_while(|b| !**b).count() + order.iter().take_while(|b| !**b).count();
     assert!(gaps <= 10, "b comes every tenth time: {order:?}");
     assert!(!order.windows(2).any(|w| w[0] && w[1]), "never twice in a row: {order:?}");
@@ -71,19 +92,19 @@ fn a_small_share_is_spread_over_the_turn() {
 #[test]
 fn weight_zero_takes_no_connection() {
     let (bind, some) = config(&[("a", 100), ("b", 0)]);
-    let table = RouteTable::compile(&some, None, |_| ());
+    let table = compile(&some, None, |_| ());
     assert_eq!(shares(&table, bind, 250), HashMap::from([("a".to_owned(), 250)]));
 
     let (bind, none) = config(&[("a", 0)]);
-    let table = RouteTable::compile(&none, None, |_| ());
-    assert_eq!(table.lookup(bind).unwrap_err(), NoTarget::NoWeight);
+    let table = compile(&none, None, |_| ());
+    assert!(table.listener(bind).unwrap().any().unwrap().turn().is_none());
 }
 
 #[test]
 fn an_unknown_listener_has_no_route() {
     let (_, config) = config(&[("a", 100)]);
-    let table = RouteTable::compile(&config, None, |_| ());
-    assert_eq!(table.lookup("127.0.0.1:1".parse().unwrap()).unwrap_err(), NoTarget::NoRoute);
+    let table = compile(&config, None, |_| ());
+    assert!(table.listener("127.0.0.1:1".parse().unwrap()).is_none());
 }
 
 #[test]
@@ -93,10 +114,93 @@ fn a_reload_keeps_the_turn_of_an_unchanged_route_and_the_state_of_a_known_mappin
     let mut count = |_: &Mapping| {
         made += 1;
     };
-    let first = RouteTable::compile(&config, None, &mut count);
-    let before = first.lookup(bind).unwrap().mapping.name.clone();
-    let second = RouteTable::compile(&config, Some(&first), &mut count);
-    let after = second.lookup(bind).unwrap().mapping.name.clone();
+    let first = compile(&config, None, &mut count);
+    let before = turn(&first, bind).mapping.name.clone();
+    let second = compile(&config, Some(&first), &mut count);
+    let after = turn(&second, bind).mapping.name.clone();
     assert_ne!(before, after, "the turn goes on where it was");
     assert_eq!(made, 2, "state is made once per mapping");
+}
+
+/// A listener of routes by name, each with a mapping that is called as it is matched.
+fn by_name(routes: &[(NamePattern, &[&str])]) -> (SocketAddr, Config) {
+    let (bind, mut config) = config(&[("a", 1)]);
+    let route = |(name, alpn): &(NamePattern, &[&str])| {
+        let called = match name {
+            NamePattern::Exact(name) | NamePattern::Suffix(name) => name,
+            NamePattern::Everything => "*",
+        };
+        let called = alpn.iter().fold(called.to_owned(), |called, protocol| format!("{called} {protocol}"));
+        let alpn = alpn.iter().map(|protocol| protocol.as_bytes().into()).collect();
+        Route {
+            matcher: Matcher::Tls { name: name.clone(), alpn },
+            downstream: Downstream::Raw,
+            mappings: vec![mapping(&called, 1)],
+        }
+    };
+    config.listeners[0].routes = routes.iter().map(route).collect();
+    (bind, config)
+}
+
+#[test]
+fn a_name_is_matched_exactly_then_by_its_longest_suffix_then_by_everything() {
+    use NamePattern::{Everything, Exact, Suffix};
+    let (bind, config) = by_name(&[
+        (Everything, &[]),
+        (Suffix(".com".into()), &[]),
+        (Suffix(".a.com".into()), &[]),
+        (Exact("b.a.com".into()), &[]),
+        (Suffix(".b.a.com".into()), &["h2"]),
+        (Exact("b.a.com".into()), &["h2"]),
+        (Exact("b.a.com".into()), &["x", "y"]),
+    ]);
+    let table = compile(&config, None, |_| ());
+    let listener = table.listener(bind).unwrap();
+    for (name, offered, expected) in [
+        (Some("b.a.com"), &[][..], "b.a.com"),
+        (Some("b.a.com"), &["h2", "y"], "b.a.com h2"),
+        (Some("b.a.com"), &["z", "y"], "b.a.com x y"),
+        (Some("b.a.com"), &["z"], "b.a.com"),
+        (Some("c.b.a.com"), &["h2"], ".b.a.com h2"),
+        (Some("c.b.a.com"), &["z"], ".a.com"),
+        (Some("d.c.a.com"), &[], ".a.com"),
+        (Some("a.com"), &[], ".com"),
+        (Some("com"), &[], "*"),
+        (Some("a.org"), &["h2"], "*"),
+        (None, &[], "*"),
+    ] {
+        let offered: Vec<Vec<u8>> = offered.iter().map(|p| p.as_bytes().to_vec()).collect();
+        let found = listener.route(name, &offered).and_then(|group| group.turn());
+        assert_eq!(&*found.unwrap().mapping.name.0, expected, "{name:?} {offered:?}");
+    }
+    assert!(listener.any().is_none());
+}
+
+#[test]
+fn a_name_that_no_route_has_finds_none() {
+    let (bind, config) = by_name(&[
+        (NamePattern::Exact("a.com".into()), &[]),
+        (NamePattern::Suffix(".b.com".into()), &["h2"]),
+    ]);
+    let table = compile(&config, None, |_| ());
+    let listener = table.listener(bind).unwrap();
+    for name in [None, Some("b.com"), Some("x.b.com"), Some("xa.com"), Some("a.com.org"), Some("")] {
+        assert!(listener.route(name, &[]).is_none(), "{name:?}");
+    }
+}
+
+#[test]
+fn a_reload_keeps_turns_by_what_routes_match_wherever_they_stand() {
+    let (bind, mut config) =
+        by_name(&[(NamePattern::Exact("a".into()), &[]), (NamePattern::Everything, &[])]);
+    config.listeners[0].routes[0].mappings = vec![mapping("x", 50), mapping("y", 50)];
+    let first = compile(&config, None, |_| ());
+    let next = |table: &RouteTable<()>| {
+        let group = table.listener(bind).unwrap().route(Some("a"), &[]).unwrap().turn().unwrap();
+        group.mapping.name.clone()
+    };
+    let before = next(&first);
+    config.listeners[0].routes.reverse();
+    let second = compile(&config, Some(&first), |_| ());
+    assert_ne!(before, next(&second), "the turn goes on where it was");
 }

@@ -25,6 +25,44 @@ pub enum CloseReason {
     ConnectTimeout,
     /// No local port was free towards the upstream (EADDRNOTAVAIL).
     NoLocalPort,
+    /// The client's ClientHello was not complete within the client-hello timeout.
+    HelloTimeout,
+    /// The client closed, or half-closed, before its ClientHello was complete.
+    HelloIncomplete,
+    /// The client sent a ClientHello that is none by any RFC.
+    HelloMalformed,
+    /// The client's ClientHello was not complete after 64 KiB.
+    HelloTooLong,
+    /// The client did not speak TLS to a listener that wants it.
+    NotTls,
+    /// A PostgreSQL client wanted to cancel a query without TLS.
+    CancelInClear,
+    /// No route of the listener has the name that the client asked for; it was told so (`unrecognized_name`).
+    UnknownName,
+    /// The client's TLS handshake was not done within the handshake timeout.
+    HandshakeTimeout,
+    /// The client's TLS handshake failed: nothing in common, a refusal, or nonsense.
+    HandshakeFailed,
+    /// The limit on TLS handshakes at a time was reached.
+    HandshakeOverflow,
+    /// The client showed no certificate, or none that is good here.
+    ClientCertificate,
+    /// The client broke the TLS protocol after its handshake, or sent an alert.
+    DownstreamTls,
+    /// The client closed without TLS's own end (`close_notify`): bytes may be missing, and the upstream was reset.
+    DownstreamTruncated,
+    /// The upstream did not agree to TLS when asked in its own protocol.
+    UpstreamRefusedTls,
+    /// The upstream's TLS handshake was not done within the connect timeout.
+    UpstreamHandshakeTimeout,
+    /// The upstream's TLS handshake failed: nothing in common, a refusal, or nonsense.
+    UpstreamHandshakeFailed,
+    /// The upstream showed a certificate that is not good here.
+    UpstreamCertificate,
+    /// The upstream broke the TLS protocol after its handshake, or sent an alert.
+    UpstreamTls,
+    /// The upstream closed without TLS's own end (`close_notify`): bytes may be missing, and the client was reset.
+    UpstreamTruncated,
     /// A limit on connections was reached.
     Overflow,
     /// No byte for the idle timeout.
@@ -56,7 +94,7 @@ pub enum Side {
 
 impl CloseReason {
     /// Every reason, so that metrics exist before their first event.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 37] = [
         Self::Finished,
         Self::DownstreamReset,
         Self::UpstreamReset,
@@ -68,6 +106,25 @@ impl CloseReason {
         Self::ConnectFailed,
         Self::ConnectTimeout,
         Self::NoLocalPort,
+        Self::HelloTimeout,
+        Self::HelloIncomplete,
+        Self::HelloMalformed,
+        Self::HelloTooLong,
+        Self::NotTls,
+        Self::CancelInClear,
+        Self::UnknownName,
+        Self::HandshakeTimeout,
+        Self::HandshakeFailed,
+        Self::HandshakeOverflow,
+        Self::ClientCertificate,
+        Self::DownstreamTls,
+        Self::DownstreamTruncated,
+        Self::UpstreamRefusedTls,
+        Self::UpstreamHandshakeTimeout,
+        Self::UpstreamHandshakeFailed,
+        Self::UpstreamCertificate,
+        Self::UpstreamTls,
+        Self::UpstreamTruncated,
         Self::Overflow,
         Self::IdleTimeout,
         Self::HalfClosedTimeout,
@@ -92,6 +149,25 @@ impl CloseReason {
             Self::ConnectFailed => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
             Self::NoLocalPort => "no_local_port",
+            Self::HelloTimeout => "hello_timeout",
+            Self::HelloIncomplete => "hello_incomplete",
+            Self::HelloMalformed => "hello_malformed",
+            Self::HelloTooLong => "hello_too_long",
+            Self::NotTls => "not_tls",
+            Self::CancelInClear => "cancel_in_clear",
+            Self::UnknownName => "unknown_name",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::HandshakeFailed => "handshake_failed",
+            Self::HandshakeOverflow => "handshake_overflow",
+            Self::ClientCertificate => "client_certificate",
+            Self::DownstreamTls => "downstream_tls",
+            Self::DownstreamTruncated => "downstream_truncated",
+            Self::UpstreamRefusedTls => "upstream_refused_tls",
+            Self::UpstreamHandshakeTimeout => "upstream_handshake_timeout",
+            Self::UpstreamHandshakeFailed => "upstream_handshake_failed",
+            Self::UpstreamCertificate => "upstream_certificate",
+            Self::UpstreamTls => "upstream_tls",
+            Self::UpstreamTruncated => "upstream_truncated",
             Self::Overflow => "overflow",
             Self::IdleTimeout => "idle_timeout",
             Self::HalfClosedTimeout => "half_closed_timeout",
@@ -107,15 +183,35 @@ impl CloseReason {
     pub const fn side(self) -> Side {
         match self {
             Self::Finished => Side::None,
-            Self::DownstreamReset | Self::DownstreamTimeout => Side::Downstream,
+            Self::DownstreamReset
+            | Self::DownstreamTimeout
+            | Self::HelloTimeout
+            | Self::HelloIncomplete
+            | Self::HelloMalformed
+            | Self::HelloTooLong
+            | Self::NotTls
+            | Self::CancelInClear
+            | Self::UnknownName
+            | Self::HandshakeTimeout
+            | Self::HandshakeFailed
+            | Self::ClientCertificate
+            | Self::DownstreamTls
+            | Self::DownstreamTruncated => Side::Downstream,
             Self::UpstreamReset
             | Self::UpstreamTimeout
             | Self::ResolveFailed
             | Self::ConnectFailed
-            | Self::ConnectTimeout => Side::Upstream,
+            | Self::ConnectTimeout
+            | Self::UpstreamRefusedTls
+            | Self::UpstreamHandshakeTimeout
+            | Self::UpstreamHandshakeFailed
+            | Self::UpstreamCertificate
+            | Self::UpstreamTls
+            | Self::UpstreamTruncated => Side::Upstream,
             Self::NoRoute
             | Self::NoUpstream
             | Self::NoLocalPort
+            | Self::HandshakeOverflow
             | Self::Overflow
             | Self::IdleTimeout
             | Self::HalfClosedTimeout

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use super::access_log::{AccessLog, Event};
 use super::logging::{self, LogError, LogHandle};
 use super::metrics::{Metrics, Sources};
 use super::queue;
-use super::{CloseReason, ConnSnapshot};
+use super::{CloseReason, ConnSnapshot, Handshake, Side};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::Config;
 use crate::config::settings;
@@ -140,6 +141,11 @@ impl Telemetry {
     pub fn fell_back(&self, reason: &'static str) {
         self.inner.metrics.fell_back(reason);
         self.explain(reason);
+    }
+
+    /// A TLS handshake with the peer on `side` ended, after this long.
+    pub fn handshake(&self, side: Side, how: Handshake, took: Duration) {
+        self.inner.metrics.handshake(side, how, took);
     }
 
     /// A connection ended, and is no longer among those that are listed.

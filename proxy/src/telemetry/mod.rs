@@ -8,10 +8,12 @@ mod metrics;
 mod names;
 mod queue;
 mod snapshot;
+mod tls;
 mod transfer;
 
 pub use close::{CloseReason, Side};
 pub use handle::{Guard, KernelMapping, KernelStats, Telemetry};
 pub use logging::{LogError, LogHandle};
 pub use snapshot::ConnSnapshot;
+pub use tls::{Handshake, TlsFacts};
 pub use transfer::{Progress, RelayKind, Transfer};

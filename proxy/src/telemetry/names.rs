@@ -41,6 +41,13 @@ metrics! {
     FALLBACKS = "sluice_relay_fallbacks_total",
         "Connections that the kernel relays not at all or in one direction only, and why.", ["reason"];
 
+    TLS_HANDSHAKES = "sluice_tls_handshakes_total",
+        "TLS handshakes, with whom and how they ended.", ["side", "result"];
+    TLS_HANDSHAKE_DURATION = "sluice_tls_handshake_duration_seconds",
+        "From the first byte of a TLS handshake that succeeded to its last.", ["side"];
+    CERTIFICATE_EXPIRY = "sluice_certificate_expiry_timestamp_seconds",
+        "When the first certificate of a chain in service expires, in seconds since 1970.", ["source"];
+
     RELOADS = "sluice_config_reloads_total",
         "Configurations loaded, the first included; partial ones left something out.", ["result"];
     RELOAD_SUCCESS = "sluice_config_last_reload_success_timestamp_seconds",

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::TlsFacts;
+
 /// One connection as `/connections` and the access log show it.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConnSnapshot {
@@ -19,9 +21,17 @@ pub struct ConnSnapshot {
     /// The mapping's metric label, once chosen.
     #[serde(skip)]
     pub stats_name: Option<Arc<str>>,
+    /// The name that the client asked for (SNI), where it was looked at.
+    pub sni: Option<Arc<str>>,
+    /// The client's TLS, where it ends here.
+    #[serde(skip)]
+    pub tls: Option<Arc<TlsFacts>>,
+    /// The upstream's TLS, where it begins here.
+    #[serde(skip)]
+    pub upstream_tls: Option<Arc<TlsFacts>>,
     /// The upstream's address, once connected.
     pub upstream: Option<SocketAddr>,
-    /// `kernel` or `splice`, once relaying.
+    /// `kernel`, `splice` or `tls`, once relaying.
     pub relay: Option<&'static str>,
     /// Why the kernel relay does not carry it.
     pub fallback: Option<&'static str>,

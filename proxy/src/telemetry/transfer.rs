@@ -8,11 +8,13 @@ pub enum RelayKind {
     Kernel,
     /// splice(2) through a pipe.
     Splice,
+    /// TLS ends or begins here.
+    Tls,
 }
 
 impl RelayKind {
     /// Every kind, so that metrics exist before their first event.
-    pub const ALL: [Self; 2] = [Self::Kernel, Self::Splice];
+    pub const ALL: [Self; 3] = [Self::Kernel, Self::Splice, Self::Tls];
 
     /// The word for logs and labels.
     #[must_use]
@@ -20,6 +22,7 @@ impl RelayKind {
         match self {
             Self::Kernel => "kernel",
             Self::Splice => "splice",
+            Self::Tls => "tls",
         }
     }
 }

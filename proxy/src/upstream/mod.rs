@@ -1,7 +1,9 @@
 //! A connected socket to a mapping's service.
 
 mod dial;
+mod prelude;
 mod resolve;
 
 pub use dial::{Connected, DialError, Dialer};
+pub use prelude::{PreludeError, request_tls};
 pub use resolve::{ResolveError, Resolver};

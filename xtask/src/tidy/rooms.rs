@@ -4,7 +4,7 @@ use super::Finding;
 use super::source::{Source, find_word, line_of};
 
 /// What every room may name: proven configuration, and measuring with its words.
-const COMMON: &[&str] = &["config::model", "config::settings", "telemetry"];
+const COMMON: &[&str] = &["config::model", "config::settings", "crypto", "telemetry"];
 
 /// A room, and what it may use besides [`COMMON`] and itself. Rooms not listed (app, doctor) put others together.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ebpf", &[]),
     ("listener", &["conn", "drain", "relay::socket"]),
     ("relay", &["ebpf", "tls"]),
-    ("route", &["upstream"]),
+    ("route", &["tls", "upstream"]),
     ("telemetry", &["config::diagnostic"]),
     ("tls", &[]),
     ("upstream", &[]),

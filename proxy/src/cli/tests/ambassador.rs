@@ -16,6 +16,8 @@ fn every_variable_says_what_a_flag_says() {
         ("AMBASSADOR_NAMESPACE", "edge", "--ambassador-namespace=edge"),
         ("AMBASSADOR_SINGLE_NAMESPACE", "1", "--single-namespace=true"),
         ("AMBASSADOR_SINGLE_NAMESPACE", "false", "--single-namespace=true"),
+        ("AMBASSADOR_CERTS_SINGLE_NAMESPACE", "yes", "--certs-single-namespace=true"),
+        ("AMBASSADOR_CERTS_SINGLE_NAMESPACE", "False", "--certs-single-namespace=false"),
         ("AMBASSADOR_DRAIN_TIME", "30", "--drain-time=30s"),
         ("AMBASSADOR_DRAIN_TIME", "0", "--drain-time=0s"),
         ("AMBASSADOR_ENVOY_BIND_ADDRESS", "::", "--bind-address=::"),
@@ -50,6 +52,12 @@ fn what_a_variable_cannot_mean_is_refused() {
         ("AMBASSADOR_DRAIN_TIME", "4000000000", "not between 0s and 10years", "--drain-time"),
         ("AMBASSADOR_ENVOY_BIND_ADDRESS", "eth0", "invalid IP address syntax", "--bind-address"),
         ("AMBASSADOR_FORCE_SECRET_VALIDATION", "yes", "neither true nor false", "--force-secret-validation"),
+        (
+            "AMBASSADOR_CERTS_SINGLE_NAMESPACE",
+            "perhaps",
+            "neither true nor false",
+            "--certs-single-namespace",
+        ),
         (
             "AMBASSADOR_LABEL_SELECTOR",
             "a in (b",

@@ -36,7 +36,7 @@ impl<'a> Fields<'a> {
     /// A string, or a number that its author forgot to quote.
     pub(super) fn text(&self, name: &'static str) -> Option<String> {
         let value = self.raw(name)?;
-        let text = scalar(value);
+        let text = scalar(value).filter(|text| !is_pem(text));
         if text.is_none() {
             self.wrong(name, value, "a string");
         }
@@ -71,10 +71,11 @@ impl<'a> Fields<'a> {
     /// A list of strings, or one string alone.
     pub(super) fn texts(&self, name: &'static str) -> Option<Vec<String>> {
         let value = self.raw(name)?;
-        let texts = match value {
+        let texts: Option<Vec<String>> = match value {
             Value::Sequence(items) => items.iter().map(scalar).collect(),
             single => scalar(single).map(|text| vec![text]),
         };
+        let texts = texts.filter(|texts| !texts.iter().any(|text| is_pem(text)));
         if texts.is_none() {
             self.wrong(name, value, "a string or a list of strings");
         }
@@ -128,6 +129,11 @@ impl<'a> Fields<'a> {
         map.iter().filter_map(|(key, value)| Some((scalar(key)?, scalar_or_bool(value)?))).collect()
     }
 
+    /// Names and the mappings behind them, for users who choose the names; anything else is left out.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (String, &'a Mapping)> {
+        self.map.iter().filter_map(|(name, value)| Some((scalar(name)?, value.as_mapping()?)))
+    }
+
     /// Every name that stands here.
     pub(super) fn names(&self) -> Vec<String> {
         self.map.keys().map(|key| scalar(key).unwrap_or_else(|| show(key))).collect()
@@ -165,10 +171,20 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// What a key begins with. No field of a resource takes one, and none that strayed into one is repeated.
+const PEM: &str = "-----BEGIN";
+
+fn is_pem(text: &str) -> bool {
+    // In base64 too, as Secrets have it.
+    text.contains(PEM) || text.contains("LS0tLS1CRUdJTi")
+}
+
 /// A value as a message shows it, bounded.
 pub(super) fn show(value: &Value) -> String {
     const LONGEST: usize = 80;
     let text = match value {
+        // Whatever field a key strayed into.
+        Value::String(text) if is_pem(text) => format!("a PEM text ({PEM}…)"),
         Value::String(text) => format!("{text:?}"),
         Value::Bool(_) | Value::Number(_) => scalar_or_bool(value).unwrap_or_default(),
         Value::Null => "null".to_owned(),

@@ -2,8 +2,10 @@
 
 mod ambassador;
 mod fields;
+mod names;
 mod report;
 mod resource;
+mod secret;
 mod selector;
 mod strangers;
 mod words;
@@ -12,9 +14,12 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
+
 use serde_yaml::Value;
 
 use super::diagnostic::{Diagnostic, Severity};
+use super::material::Files;
 use super::model::Config;
 use super::settings::Settings;
 
@@ -23,6 +28,7 @@ pub use selector::{LabelSelector, SelectorError};
 pub(super) use words::nearest;
 pub(super) use yaml::{Document, parse};
 
+use secret::Secrets;
 use strangers::{Stranger, Strangers};
 
 /// What a set of documents means.
@@ -33,9 +39,15 @@ pub(super) struct Lowered {
     pub(super) resources: usize,
 }
 
-/// Finds everything the documents ask for; what is in error is left out alone.
-pub(super) fn lower<'a>(documents: impl Iterator<Item = &'a Document>, settings: &Settings) -> Lowered {
+/// Finds everything the documents ask for; what is in error is left out alone. Certificates that they keep
+/// in files are read from `files`.
+pub(super) fn lower<'a>(
+    documents: impl Iterator<Item = &'a Document>,
+    files: &RefCell<Files>,
+    settings: &Settings,
+) -> Lowered {
     let mut diagnostics = Vec::new();
+    let mut secrets = Secrets::default();
     let mut strangers = Strangers::default();
     let (mut ambassador, mut resources) = (Vec::new(), 0);
     for document in documents {
@@ -56,12 +68,15 @@ pub(super) fn lower<'a>(documents: impl Iterator<Item = &'a Document>, settings:
                 Dialect::Gateway => strangers.meet(Stranger::Later, &described, &resource.place),
                 // What it carries comes by itself.
                 _ if resource.carried().is_some() => {}
-                _ if resource.kind == "Secret" => strangers.meet(Stranger::Tls, &described, &resource.place),
+                _ if resource.kind == "Secret" => {
+                    secrets.add(&resource, &settings.ambassador, &mut diagnostics)
+                }
                 _ => strangers.meet(Stranger::Unknown, &described, &resource.place),
             }
         }
     }
-    let config = ambassador::lower(&ambassador, settings, &mut strangers, &mut diagnostics);
+    let sources = ambassador::Sources { secrets: &secrets, files, settings };
+    let config = ambassador::lower(&ambassador, sources, &mut strangers, &mut diagnostics);
     diagnostics.extend(strangers.into_diagnostics());
     Lowered { config, diagnostics, resources }
 }

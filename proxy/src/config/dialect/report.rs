@@ -52,6 +52,18 @@ impl Report {
         self.push(Severity::Error, field.into(), message, true);
     }
 
+    /// Another of the same kind, namespace and name counts in its stead.
+    pub(super) fn replaced_by(&self, place: &Place) {
+        let (file, document) = (place.file.display(), place.document);
+        self.discard(
+            "",
+            format!(
+                "the same kind, namespace and name stands again in {file}#{document}, which replaces this one; \
+                 rename one of them"
+            ),
+        );
+    }
+
     /// Wrong, but served all the same.
     pub(super) fn error(&self, field: impl Into<String>, message: impl Display) {
         self.push(Severity::Error, field.into(), message.to_string(), false);

@@ -14,8 +14,7 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 /// Where Ambassador kept its resources before it had types of its own in Kubernetes.
 const CONFIG_ANNOTATION: &str = "getambassador.io/config";
 
-/// One object with `apiVersion` and `kind`.
-#[derive(Debug)]
+/// One object with `apiVersion` and `kind`. No `Debug`: it may be a Secret.
 pub(super) struct Resource<'a> {
     pub(super) api_version: String,
     pub(super) kind: String,

@@ -10,8 +10,6 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 pub(super) enum Stranger {
     /// Routes of a dialect that a later version reads.
     Later,
-    /// Matters to mappings that use TLS, which are discarded by themselves.
-    Tls,
     /// None of sluice's business.
     Unknown,
 }
@@ -35,7 +33,6 @@ impl Strangers {
                 Stranger::Later => {
                     (Severity::Warning, "is not served by this version of sluice", "discarded")
                 }
-                Stranger::Tls => (Severity::Info, "takes effect once sluice serves TLS", "passed over"),
                 Stranger::Unknown => (Severity::Info, "is not one that sluice serves", "passed over"),
             };
             let message = format!("{described} {reason}; {resources} {fate}");

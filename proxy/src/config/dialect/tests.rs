@@ -69,8 +69,14 @@ fn no_prefix_of_a_document_panics() {
     let text = "apiVersion: getambassador.io/v2\nkind: List\nitems: [{a: &x [1, 'ü']}, *x]\n--- |\n  \"\\u00e9\n...\n";
     for end in (0..=text.len()).filter(|end| text.is_char_boundary(*end)) {
         let (documents, _) = parse(&Arc::from(Path::new("f")), &text[..end]);
-        lower(documents.iter(), &Settings::default());
+        lower(documents.iter(), &RefCell::default(), &Settings::default());
     }
+}
+
+#[test]
+fn documents_keep_their_content_to_themselves() {
+    let (documents, _) = parse(&Arc::from(Path::new("f")), "kind: Secret\ndata: {tls.key: c2VjcmV0}\n");
+    assert_eq!(format!("{documents:?}"), "[Document { place: Place { file: \"f\", document: 1 }, .. }]");
 }
 
 #[test]

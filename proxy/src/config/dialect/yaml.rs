@@ -15,11 +15,18 @@ use super::report::Place;
 const ALIAS_BYTES: usize = 1 << 20;
 
 /// One YAML document that is not empty.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(in crate::config) struct Document {
     /// Where it stands.
     pub(in crate::config) place: Place,
     pub(super) value: Value,
+}
+
+impl fmt::Debug for Document {
+    // Never the value, which may be a Secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 /// A document that is no YAML.

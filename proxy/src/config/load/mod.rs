@@ -3,10 +3,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use super::diagnostic::Diagnostic;
 use super::dialect;
+use super::material::Files;
 use super::model::Config;
 use super::settings::Settings;
 use super::source::Sources;
@@ -16,6 +18,7 @@ use super::source::Sources;
 pub struct Loader {
     settings: Settings,
     sources: Sources,
+    material: RefCell<Files>,
 }
 
 /// What a load found.
@@ -27,6 +30,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// The files read, in order; `-` is standard input.
     pub files: Vec<PathBuf>,
+    /// The certificates, keys and revocation lists that they name, sorted, readable or not.
+    pub material: Vec<PathBuf>,
     /// Resources seen, served or not.
     pub resources: usize,
 }
@@ -34,17 +39,21 @@ pub struct Loaded {
 impl Loader {
     /// A loader with an empty memory.
     pub fn new(settings: &Settings) -> Self {
-        Self { settings: settings.clone(), sources: Sources::default() }
+        Self { settings: settings.clone(), sources: Sources::default(), material: RefCell::default() }
     }
 
     /// Reads all paths anew. Blocks on the file system, and the first time on standard input if that is a path.
     pub fn load(&mut self) -> Loaded {
-        let reading = self.sources.read(&self.settings.paths, self.settings.limits.file_bytes);
+        let limit = self.settings.limits.file_bytes;
+        let reading = self.sources.read(&self.settings.paths, limit);
         let documents = reading.documents.iter().flat_map(|documents| documents.iter());
-        let lowered = dialect::lower(documents, &self.settings);
+        self.material.get_mut().begin(limit);
+        let lowered = dialect::lower(documents, &self.material, &self.settings);
+        let material = self.material.get_mut().end();
         let mut diagnostics = reading.diagnostics;
         diagnostics.extend(lowered.diagnostics);
         diagnostics.sort_by(|a, b| (&a.file, a.document).cmp(&(&b.file, b.document)));
-        Loaded { config: lowered.config, diagnostics, files: reading.files, resources: lowered.resources }
+        let dialect::Lowered { config, resources, .. } = lowered;
+        Loaded { config, diagnostics, files: reading.files, material, resources }
     }
 }

@@ -5,14 +5,28 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::config::model::Timeouts;
-use crate::config::settings::{AccessLog, Ambassador, Kernel, Limits, Log, LogFormat, Settings, Sockets};
+use crate::config::settings::{
+    AccessLog, Ambassador, Handshakes, Kernel, Limits, Log, LogFormat, Settings, Sockets, UpstreamTlsVerify,
+};
 
 /// Every key of a settings file with the value in force, written as the file takes it.
 #[must_use]
 pub fn show(settings: &Settings) -> Map<String, Value> {
     // Taken apart field by field, here and below, so that no setting to come is left out.
-    let Settings { paths: _, ambassador, timeouts, limits, sockets, kernel, drain, admin, workers, log } =
-        settings;
+    let Settings {
+        paths: _,
+        ambassador,
+        timeouts,
+        upstream_tls_verify,
+        handshakes,
+        limits,
+        sockets,
+        kernel,
+        drain,
+        admin,
+        workers,
+        log,
+    } = settings;
     let process = json!({
         "admin": admin.map_or_else(none, |address| address.to_string()),
         "workers": workers,
@@ -24,6 +38,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         of_limits(limits),
         of_kernel(kernel),
         of_timeouts(timeouts),
+        of_tls(*upstream_tls_verify, handshakes),
         of_sockets(sockets),
         of_ambassador(ambassador),
     ]
@@ -83,6 +98,20 @@ fn of_timeouts(Timeouts { connect, idle, half_closed, max_age }: &Timeouts) -> V
     })
 }
 
+fn of_tls(upstream_tls_verify: UpstreamTlsVerify, handshakes: &Handshakes) -> Value {
+    let Handshakes { hello, timeout, most } = handshakes;
+    let word = match upstream_tls_verify {
+        UpstreamTlsVerify::None => "none",
+        UpstreamTlsVerify::System => "system",
+    };
+    json!({
+        "upstream-tls-verify": word,
+        "client-hello-timeout": span(*hello),
+        "handshake-timeout": span(*timeout),
+        "max-handshakes": most,
+    })
+}
+
 fn of_sockets(sockets: &Sockets) -> Value {
     let Sockets { backlog, user_timeout, keepalive_time, keepalive_interval, keepalive_probes } = sockets;
     json!({
@@ -95,12 +124,20 @@ fn of_sockets(sockets: &Sockets) -> Value {
 }
 
 fn of_ambassador(ambassador: &Ambassador) -> Value {
-    let Ambassador { id, namespace, single_namespace, label_selector, bind_address, force_secret_validation } =
-        ambassador;
+    let Ambassador {
+        id,
+        namespace,
+        single_namespace,
+        certs_single_namespace,
+        label_selector,
+        bind_address,
+        force_secret_validation,
+    } = ambassador;
     json!({
         "ambassador-id": id,
         "ambassador-namespace": namespace,
         "single-namespace": single_namespace,
+        "certs-single-namespace": certs_single_namespace.map_or_else(|| none().into(), Value::Bool),
         "label-selector": label_selector,
         "bind-address": bind_address,
         "force-secret-validation": force_secret_validation,

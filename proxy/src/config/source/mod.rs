@@ -7,13 +7,15 @@ mod read;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(super) use self::list::is_configuration;
+pub(super) use self::read::{ReadError, read_bytes};
 
 use self::list::Listing;
-use self::read::{Content, ReadError};
+use self::read::Content;
 use super::diagnostic::{Diagnostic, Severity};
 use super::dialect::{Document, Place, parse};
 
@@ -21,7 +23,7 @@ use super::dialect::{Document, Place, parse};
 pub(super) const STDIN: &str = "-";
 
 /// The memory behind repeated reads of the same paths.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Sources {
     /// Of each file, the documents of its last reading without a flaw.
     good: HashMap<PathBuf, Arc<Vec<Document>>>,
@@ -38,6 +40,13 @@ pub(super) struct Reading {
     pub(super) files: Vec<PathBuf>,
     pub(super) documents: Vec<Arc<Vec<Document>>>,
     pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl fmt::Debug for Sources {
+    // Never the content, which may be a Secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("files", &self.good.keys()).finish_non_exhaustive()
+    }
 }
 
 impl Sources {

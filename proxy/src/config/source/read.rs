@@ -1,9 +1,9 @@
-//! The text of one file, bounded.
+//! The content of one file, bounded.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
-use std::string::FromUtf8Error;
+use std::str::Utf8Error;
 
 use thiserror::Error;
 
@@ -19,13 +19,15 @@ pub(super) enum Content {
 
 /// Why a file has no text.
 #[derive(Debug, Error)]
-pub(super) enum ReadError {
+pub(in crate::config) enum ReadError {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("is larger than {0} bytes; split it, or raise the setting limits.file_bytes")]
+    #[error("not a file")]
+    NotAFile,
+    #[error("is larger than {0} bytes; split it, or raise the setting max-file-size")]
     TooLarge(u64),
     #[error("is not UTF-8: {0}")]
-    Encoding(#[from] FromUtf8Error),
+    Encoding(#[from] Utf8Error),
 }
 
 /// Reads a file to its end, as long as that comes within the limit.
@@ -41,11 +43,24 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Content, ReadError> {
     }
 }
 
+/// Reads a file that is no text of ours, such as a certificate; what is no regular file is not waited for.
+pub(in crate::config) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(ReadError::NotAFile);
+    }
+    bytes(File::open(path)?, limit)
+}
+
 fn text(source: impl Read, limit: u64) -> Result<String, ReadError> {
+    // The error of String carries the bytes, which may be a key that was named by mistake.
+    Ok(String::from_utf8(bytes(source, limit)?).map_err(|error| error.utf8_error())?)
+}
+
+fn bytes(source: impl Read, limit: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
         return Err(ReadError::TooLarge(limit));
     }
-    Ok(String::from_utf8(bytes)?)
+    Ok(bytes)
 }

@@ -127,7 +127,7 @@ fn a_file_at_the_limit_is_read_and_one_byte_more_is_not() {
     assert_eq!(count(&sources.read(std::slice::from_ref(&file), 6)), 1);
     let reading = Sources::default().read(&[file], 5);
     let expected =
-        "is larger than 5 bytes; split it, or raise the setting limits.file_bytes; the file is discarded";
+        "is larger than 5 bytes; split it, or raise the setting max-file-size; the file is discarded";
     assert_eq!(messages(&reading), [expected]);
 }
 

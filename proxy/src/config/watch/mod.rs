@@ -51,13 +51,32 @@ pub enum WatchError {
 #[derive(Debug, Default)]
 struct Shared {
     plan: Mutex<Plan>,
+    /// Followed besides the paths.
+    more: Mutex<Vec<PathBuf>>,
     changed: Notify,
 }
 
+/// Has a running watcher follow the files that the configuration names.
+#[derive(Debug, Clone)]
+pub struct Following(Arc<Shared>);
+
+impl Following {
+    /// Replaces the files that are followed besides the paths. One that is new is reported as changed once:
+    /// between its reading and this, nobody looked.
+    pub fn set(&self, files: &[PathBuf]) {
+        let mut more = self.0.more.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = files.iter().any(|file| !more.contains(file));
+        *more = files.to_vec();
+        if is_new {
+            self.0.changed.notify_one();
+        }
+    }
+}
+
 impl Watcher {
-    /// Starts to watch. Changes from here on are reported, so start before the first load.
-    pub fn start(paths: &[PathBuf]) -> Result<Self, WatchError> {
-        let shared = Arc::new(Shared::default());
+    /// Starts to watch the paths, and `files` as [`Following::set`] would. Changes from here on are reported.
+    pub fn start(paths: &[PathBuf], files: &[PathBuf]) -> Result<Self, WatchError> {
+        let shared = Arc::new(Shared { more: Mutex::new(files.to_vec()), ..Shared::default() });
         let handler = Arc::clone(&shared);
         let inotify = notify::recommended_watcher(move |event| handler.note(event));
         let inotify = inotify.map_err(WatchError::Unavailable)?;
@@ -65,6 +84,11 @@ impl Watcher {
         let mut watcher = Self { paths: paths.to_vec(), inotify, shared, watched, pending: false };
         watcher.renew()?;
         Ok(watcher)
+    }
+
+    /// The handle by which more files are followed.
+    pub fn following(&self) -> Following {
+        Following(Arc::clone(&self.shared))
     }
 
     /// Waits for a change, and for it to be over. Cancelling loses nothing.
@@ -90,10 +114,12 @@ impl Watcher {
 
     /// Follows the paths as they are now; folders may have been replaced under the same name.
     fn renew(&mut self) -> Result<(), WatchError> {
-        let mut plan = Plan::of(&self.paths);
+        let mut paths = self.paths.clone();
+        paths.extend(self.shared.more.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        let mut plan = Plan::of(&paths);
         for _ in 0..LOOKS {
             self.watch(&plan)?;
-            let again = Plan::of(&self.paths);
+            let again = Plan::of(&paths);
             if again == plan {
                 break;
             }

@@ -8,15 +8,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::net::TcpStream;
 
 pub use conduit::Pool;
 use pump::pump;
 
-use super::clock::{Clock, LAST_WORDS, sleep_until};
-use super::{Failure, Fault, Terms, socket};
+use super::clock::{Clock, LAST_WORDS, acknowledged, sleep_until};
+use super::{Fault, Terms, socket};
 use crate::telemetry::{CloseReason, Progress, Transfer};
 
 /// Bytes moved so far, in each direction.
@@ -120,30 +120,10 @@ async fn relay(
 async fn last_words(fault: Fault, rest: impl Future<Output = ()>, survivor: &TcpStream) -> CloseReason {
     let deadline = Instant::now() + LAST_WORDS;
     let _ = tokio::time::timeout_at(deadline.into(), rest).await;
-    let mut pause = Duration::from_millis(1);
-    while Instant::now() < deadline && socket::unacked(survivor.as_fd()).unwrap_or(0) > 0 {
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
-    }
+    acknowledged(survivor.as_fd(), deadline).await;
     fault.into()
 }
 
 fn register(socket: OwnedFd) -> io::Result<TcpStream> {
     TcpStream::from_std(socket.into())
-}
-
-/// Which socket of a direction failed, and how.
-#[derive(Debug, Clone, Copy)]
-enum Broken {
-    Source(Failure),
-    Destination(Failure),
-}
-
-impl Broken {
-    fn in_direction(self, source: fn(Failure) -> Fault, destination: fn(Failure) -> Fault) -> Fault {
-        match self {
-            Self::Source(failure) => source(failure),
-            Self::Destination(failure) => destination(failure),
-        }
-    }
 }

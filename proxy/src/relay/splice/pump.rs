@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::super::{Failure, socket};
-use super::Broken;
+use super::super::{Broken, Failure, socket};
 use super::conduit::{Conduit, Pool};
 
 /// Moves everything from `source` to `destination`, then passes the end of the stream on: unless

@@ -28,7 +28,15 @@ struct Line<'a> {
     mapping: Option<&'a str>,
     listener: SocketAddr,
     peer: SocketAddr,
+    sni: Option<&'a str>,
+    alpn: Option<&'a str>,
+    tls_version: Option<&'static str>,
+    tls_cipher: Option<&'a str>,
+    tls_resumed: Option<bool>,
+    client_subject: Option<&'a str>,
     upstream: Option<SocketAddr>,
+    upstream_tls_version: Option<&'static str>,
+    upstream_tls_cipher: Option<&'a str>,
     relay: Option<&'static str>,
     fallback: Option<&'static str>,
     received: u64,
@@ -48,6 +56,7 @@ fn json(event: Event, conn: &ConnSnapshot) -> String {
         Event::Close(reason) => Some(reason),
         Event::Open | Event::Alive => None,
     };
+    let (tls, upstream_tls) = (conn.tls.as_deref(), conn.upstream_tls.as_deref());
     let line = Line {
         event: word(event),
         time: now(),
@@ -55,7 +64,15 @@ fn json(event: Event, conn: &ConnSnapshot) -> String {
         mapping: conn.mapping.as_deref(),
         listener: conn.listener,
         peer: conn.peer,
+        sni: conn.sni.as_deref(),
+        alpn: tls.and_then(|tls| tls.alpn.as_deref()),
+        tls_version: tls.map(|tls| tls.version),
+        tls_cipher: tls.map(|tls| &*tls.cipher),
+        tls_resumed: tls.map(|tls| tls.resumed),
+        client_subject: tls.and_then(|tls| tls.subject.as_deref()),
         upstream: conn.upstream,
+        upstream_tls_version: upstream_tls.map(|tls| tls.version),
+        upstream_tls_cipher: upstream_tls.map(|tls| &*tls.cipher),
         relay: conn.relay,
         fallback: conn.fallback,
         received: conn.received,
@@ -72,7 +89,7 @@ fn json(event: Event, conn: &ConnSnapshot) -> String {
 }
 
 /// `2026-01-01T00:00:00Z close #7 TCPMapping default/pay 10.0.0.1:5000 -> [::]:443 -> 10.0.0.2:80
-/// relay=kernel received=1.2MiB sent=3.0GiB in_kernel=100% 12.5s 250.3MiB/s connect=0.8ms finished`
+/// sni=pay.example.com tls=TLSv1.3 upstream_tls=TLSv1.2 relay=kernel received=1.2MiB sent=3.0GiB in_kernel=100% 12.5s 250.3MiB/s connect=0.8ms finished`
 fn text(event: Event, conn: &ConnSnapshot) -> String {
     let mapping = conn.mapping.as_deref().unwrap_or("-");
     let mut line =
@@ -81,6 +98,7 @@ fn text(event: Event, conn: &ConnSnapshot) -> String {
     if let Some(upstream) = conn.upstream {
         let _ = write!(line, " -> {upstream}");
     }
+    security(&mut line, conn);
     if let Some(relay) = conn.relay {
         let _ = write!(line, " relay={relay}");
     }
@@ -97,6 +115,25 @@ fn text(event: Event, conn: &ConnSnapshot) -> String {
         }
     }
     line
+}
+
+fn security(line: &mut String, conn: &ConnSnapshot) {
+    if let Some(sni) = &conn.sni {
+        let _ = write!(line, " sni={sni}");
+    }
+    if let Some(tls) = &conn.tls {
+        let _ = write!(line, " tls={} {}", tls.version, tls.cipher);
+        // Quoted, since peers have a say in them.
+        if let Some(alpn) = &tls.alpn {
+            let _ = write!(line, " alpn={alpn:?}");
+        }
+        if let Some(subject) = &tls.subject {
+            let _ = write!(line, " client={subject:?}");
+        }
+    }
+    if let Some(tls) = &conn.upstream_tls {
+        let _ = write!(line, " upstream_tls={} {}", tls.version, tls.cipher);
+    }
 }
 
 fn amounts(line: &mut String, conn: &ConnSnapshot) {

@@ -9,7 +9,7 @@ use super::line::{bytes, millis, render};
 use super::{AccessLog, Event};
 use crate::config::settings::{self, LogFormat, Settings};
 use crate::telemetry::queue::Guard;
-use crate::telemetry::{CloseReason, ConnSnapshot, LogHandle, Telemetry};
+use crate::telemetry::{CloseReason, ConnSnapshot, LogHandle, Telemetry, TlsFacts};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -20,7 +20,10 @@ fn conn(id: u64) -> ConnSnapshot {
         peer: "10.0.0.1:5000".parse().unwrap(),
         mapping: Some("TCPMapping default/pay".into()),
         stats_name: Some("pay".into()),
+        sni: None,
+        tls: None,
         upstream: Some("[::1]:8080".parse().unwrap()),
+        upstream_tls: None,
         relay: Some("kernel"),
         fallback: None,
         received: 1536,
@@ -64,8 +67,9 @@ fn a_json_line_has_exactly_these_keys() {
         keys.sort();
         (line, keys)
     };
-    let mut expected = "connect_us duration_ms event fallback id listener mapping peer received \
-                        received_in_kernel relay sent sent_in_kernel time upstream"
+    let mut expected = "alpn client_subject connect_us duration_ms event fallback id listener mapping peer \
+                        received received_in_kernel relay sent sent_in_kernel sni time tls_cipher tls_resumed \
+                        tls_version upstream upstream_tls_cipher upstream_tls_version"
         .split_whitespace()
         .map(str::to_owned)
         .collect::<Vec<_>>();
@@ -100,6 +104,46 @@ fn a_text_line_reads_at_a_glance() {
     let stray = ConnSnapshot { mapping: None, upstream: None, relay: None, ..conn(8) };
     let open = render(LogFormat::Text, Event::Open, &stray);
     assert!(open.ends_with("Z open #8 - 10.0.0.1:5000 -> 127.0.0.1:80"), "{open}");
+}
+
+#[test]
+fn a_line_tells_of_tls_on_both_sides() {
+    let tls = TlsFacts {
+        version: "TLSv1.3",
+        cipher: "TLS_AES_128_GCM_SHA256".into(),
+        alpn: Some("h2".to_owned()),
+        subject: Some("CN=alice\nO=x".to_owned()),
+        resumed: true,
+    };
+    let upstream_tls = TlsFacts { version: "TLSv1.2", alpn: None, subject: None, ..tls.clone() };
+    let conn = ConnSnapshot {
+        sni: Some("pay.example.com".into()),
+        tls: Some(tls.into()),
+        upstream_tls: Some(upstream_tls.into()),
+        relay: Some("tls"),
+        ..conn(7)
+    };
+    let line: Value = serde_json::from_str(&render(LogFormat::Json, Event::Alive, &conn)).unwrap();
+    for (key, expected) in [
+        ("sni", "pay.example.com"),
+        ("alpn", "h2"),
+        ("tls_version", "TLSv1.3"),
+        ("tls_cipher", "TLS_AES_128_GCM_SHA256"),
+        ("client_subject", "CN=alice\nO=x"),
+        ("upstream_tls_version", "TLSv1.2"),
+        ("upstream_tls_cipher", "TLS_AES_128_GCM_SHA256"),
+    ] {
+        assert_eq!(line[key], expected, "{key}");
+    }
+    assert_eq!(line["tls_resumed"], true);
+    let text = render(LogFormat::Text, Event::Open, &conn);
+    assert!(
+        text.ends_with(
+            " -> [::1]:8080 sni=pay.example.com tls=TLSv1.3 TLS_AES_128_GCM_SHA256 alpn=\"h2\" \
+             client=\"CN=alice\\nO=x\" upstream_tls=TLSv1.2 TLS_AES_128_GCM_SHA256 relay=tls"
+        ),
+        "{text}"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use prometheus::{
 };
 
 use super::names::{self, Metric};
-use super::{CloseReason, ConnSnapshot, RelayKind};
+use super::{CloseReason, ConnSnapshot, Handshake, RelayKind, Side};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::model::Config;
 use ledger::Ledger;
@@ -47,6 +47,9 @@ pub(super) struct Metrics {
     connection_duration: HistogramVec,
     connect_duration: HistogramVec,
     fallbacks: IntCounterVec,
+    handshakes: IntCounterVec,
+    handshake_duration: HistogramVec,
+    certificate_expiry: IntGaugeVec,
     reloads: IntCounterVec,
     reload_success: Gauge,
     diagnostics: IntGaugeVec,
@@ -81,6 +84,9 @@ impl Metrics {
             connection_duration: histograms(r, &names::CONNECTION_DURATION, &DURATIONS)?,
             connect_duration: histograms(r, &names::CONNECT_DURATION, &CONNECTS)?,
             fallbacks: counters(r, &names::FALLBACKS)?,
+            handshakes: counters(r, &names::TLS_HANDSHAKES)?,
+            handshake_duration: histograms(r, &names::TLS_HANDSHAKE_DURATION, &CONNECTS)?,
+            certificate_expiry: gauges(r, &names::CERTIFICATE_EXPIRY)?,
             reloads: counters(r, &names::RELOADS)?,
             reload_success: register(r, Gauge::with_opts(opts(&names::RELOAD_SUCCESS)))?,
             diagnostics: gauges(r, &names::DIAGNOSTICS)?,
@@ -98,7 +104,19 @@ impl Metrics {
             scraping: Mutex::default(),
             ledger: Mutex::default(),
             registry,
-        })
+        }
+        .with_handshakes())
+    }
+
+    /// Handshakes are counted from 0, so that a first one is an increase.
+    fn with_handshakes(self) -> Self {
+        for side in [Side::Downstream, Side::Upstream] {
+            for how in Handshake::ALL {
+                self.handshakes.with_label_values(&[side.as_str(), how.as_str()]);
+            }
+            self.handshake_duration.with_label_values(&[side.as_str()]);
+        }
+        self
     }
 
     pub(super) fn accepted(&self, listener: SocketAddr) {
@@ -130,6 +148,13 @@ impl Metrics {
         self.fallbacks.with_label_values(&[reason]).inc();
     }
 
+    pub(super) fn handshake(&self, side: Side, how: Handshake, took: Duration) {
+        self.handshakes.with_label_values(&[side.as_str(), how.as_str()]).inc();
+        if how != Handshake::Failed {
+            self.handshake_duration.with_label_values(&[side.as_str()]).observe(took.as_secs_f64());
+        }
+    }
+
     pub(super) fn closed(&self, conn: &ConnSnapshot, reason: CloseReason) {
         if reason == CloseReason::Integrity {
             self.integrity_failures.inc();
@@ -157,6 +182,12 @@ impl Metrics {
         if clean {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             self.reload_success.set(now.as_secs_f64());
+        }
+
+        self.certificate_expiry.reset();
+        for identity in config.identities() {
+            // One source may be in service twice while a reload reads a file that is being replaced.
+            self.certificate_expiry.with_label_values(&[&*identity.source]).set(identity.expires);
         }
 
         let mappings = || config.listeners.iter().flat_map(|l| &l.routes).flat_map(|r| &r.mappings);

@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::process::Stat;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::model::{
-    Config, Families, Host, Listener, Mapping, MappingName, Matcher, RelayChoice, Route, Service, Timeouts,
-    Weight,
+    Config, Downstream, Families, Host, Identity, Listener, Mapping, MappingName, Matcher, RelayChoice,
+    Route, Service, Timeouts, Weight,
 };
 use crate::telemetry::names::ALL;
-use crate::telemetry::{CloseReason, ConnSnapshot, KernelMapping, KernelStats, Telemetry};
+use crate::telemetry::{CloseReason, ConnSnapshot, Handshake, KernelMapping, KernelStats, Side, Telemetry};
 
 fn listener() -> SocketAddr {
     "127.0.0.1:80".parse().unwrap()
@@ -23,13 +23,15 @@ fn config(names: &[&str]) -> Config {
         stats_name: (*name).into(),
         weight: Weight(1),
         service: Service { host: Host::Name("backend".into()), port: 80 },
+        originate: None,
+        prelude: None,
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
     };
     let mappings = names.iter().map(mapping).collect();
-    let routes = vec![Route { matcher: Matcher::Any, mappings }];
-    Config { listeners: vec![Listener { bind: listener(), routes }] }
+    let routes = vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings }];
+    Config { listeners: vec![Listener { bind: listener(), prelude: None, routes }] }
 }
 
 /// A connection of `mapping` that moved `moved` bytes each way, half of them in the kernel.
@@ -40,7 +42,10 @@ fn conn(id: u64, mapping: &str, moved: u64) -> ConnSnapshot {
         peer: "10.0.0.1:5000".parse().unwrap(),
         mapping: Some(format!("TCPMapping default/{mapping}").into()),
         stats_name: Some(mapping.into()),
+        sni: None,
+        tls: None,
         upstream: None,
+        upstream_tls: None,
         relay: Some("kernel"),
         fallback: None,
         received: moved,
@@ -141,6 +146,37 @@ fn a_scripted_day_gives_exactly_these_samples() {
         assert!(sample(&telemetry, present) > Some(0.0), "{present}");
     }
     assert!(!telemetry.metrics().contains("10.0.0.1"), "a peer's address is no label");
+}
+
+#[test]
+fn handshakes_are_counted_by_side_and_outcome() {
+    let telemetry = Telemetry::default();
+    let series = |result| format!(r#"sluice_tls_handshakes_total{{result="{result}",side="downstream"}}"#);
+    assert_eq!(sample(&telemetry, &series("failed")), Some(0.0), "there before its first event");
+    let took = Duration::from_millis(2);
+    for how in [Handshake::Full, Handshake::Resumed, Handshake::Resumed, Handshake::Failed] {
+        telemetry.handshake(Side::Downstream, how, took);
+    }
+    for (result, count) in [("full", 1.0), ("resumed", 2.0), ("failed", 1.0)] {
+        assert_eq!(sample(&telemetry, &series(result)), Some(count), "{result}");
+    }
+    let duration = r#"sluice_tls_handshake_duration_seconds_count{side="downstream"}"#;
+    assert_eq!(sample(&telemetry, duration), Some(3.0), "of those that succeeded");
+}
+
+#[test]
+fn certificates_in_service_tell_their_end() {
+    let telemetry = Telemetry::default();
+    let identity = crate::config::model::fixtures::Authority::new().identity(Default::default());
+    let identity = Identity { source: "Secret default/pay".into(), expires: 4_000_000_000, ..identity };
+    let mut config = config(&["pay"]);
+    config.listeners[0].routes[0].downstream =
+        Downstream::Terminate(crate::config::model::fixtures::termination(identity).into());
+    let series = r#"sluice_certificate_expiry_timestamp_seconds{source="Secret default/pay"}"#;
+    telemetry.config_loaded(&config, &[]);
+    assert_eq!(sample(&telemetry, series), Some(4e9));
+    telemetry.config_loaded(&self::config(&["pay"]), &[]);
+    assert_eq!(sample(&telemetry, series), None, "it is in service no more");
 }
 
 #[test]

@@ -26,13 +26,24 @@ const OTHERS: [&str; 13] = [
     "ProjectController",
 ];
 
-/// A kind that says something about cleartext TCP.
+/// A kind that says something about TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     TcpMapping,
     Module,
     Listener,
+    Host,
+    TlsContext,
 }
+
+/// As users write them.
+const NAMES: [(&str, Kind); 5] = [
+    ("TCPMapping", Kind::TcpMapping),
+    ("Module", Kind::Module),
+    ("Listener", Kind::Listener),
+    ("Host", Kind::Host),
+    ("TLSContext", Kind::TlsContext),
+];
 
 impl Kind {
     /// What a message calls such a resource.
@@ -41,6 +52,8 @@ impl Kind {
             Kind::TcpMapping => "mapping",
             Kind::Module => "Module",
             Kind::Listener => "Listener",
+            Kind::Host => "Host",
+            Kind::TlsContext => "TLSContext",
         }
     }
 }
@@ -53,30 +66,23 @@ pub(super) fn of(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Kind> {
     let described = format!("kind {} ({})", resource.kind, resource.api_version);
-    let kind = match resource.kind.as_str() {
-        "TCPMapping" => Kind::TcpMapping,
-        "Module" => Kind::Module,
-        "Listener" => Kind::Listener,
-        "Host" | "TLSContext" => {
-            strangers.meet(Stranger::Tls, &described, &resource.place);
-            return None;
-        }
-        other => {
-            let label = resource.label(&settings.ambassador.namespace);
-            match nearest(other, &["TCPMapping", "Module", "Listener"]).filter(|_| !OTHERS.contains(&other)) {
-                None => strangers.meet(Stranger::Unknown, &described, &resource.place),
-                Some(near) => {
-                    let report = Report::new(resource.place.clone(), label, "resource");
-                    report.discard("kind", format!("{other:?} is unknown; did you mean {near:?}?"));
-                    found.extend(report.into_diagnostics());
-                }
+    let Some((_, kind)) = NAMES.iter().find(|(name, _)| *name == resource.kind) else {
+        let other = resource.kind.as_str();
+        let names = NAMES.map(|(name, _)| name);
+        match nearest(other, &names).filter(|_| !OTHERS.contains(&other)) {
+            None => strangers.meet(Stranger::Unknown, &described, &resource.place),
+            Some(near) => {
+                let label = resource.label(&settings.ambassador.namespace);
+                let report = Report::new(resource.place.clone(), label, "resource");
+                report.discard("kind", format!("{other:?} is unknown; did you mean {near:?}?"));
+                found.extend(report.into_diagnostics());
             }
-            return None;
         }
+        return None;
     };
     let version = resource.api_version.split_once('/').map_or("", |(_, version)| version);
-    if VERSIONS.contains(&version) || (version == "v0" && kind == Kind::Module) {
-        return Some(kind);
+    if VERSIONS.contains(&version) || (version == "v0" && *kind == Kind::Module) {
+        return Some(*kind);
     }
     let report =
         Report::new(resource.place.clone(), resource.label(&settings.ambassador.namespace), kind.noun());

@@ -9,7 +9,9 @@ use super::module::Module;
 use super::namespace::qualify;
 use super::overrides::Overrides;
 use super::service::{Port, Upstream};
-use super::spec::{Spec, Tls};
+use super::spec::Spec;
+use super::tls::Tls;
+use super::way::{Terms, Way};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
@@ -19,6 +21,7 @@ use crate::config::settings::Settings;
 
 const DEFAULT_RESOLVER: &str = "kubernetes-service";
 const DEFAULT_PORT: u16 = 80;
+const DEFAULT_TLS_PORT: u16 = 443;
 
 /// What mappings are read against.
 #[derive(Clone, Copy)]
@@ -26,6 +29,7 @@ pub(super) struct Context<'a> {
     pub(super) settings: &'a Settings,
     pub(super) module: &'a Module,
     pub(super) stacks: &'a Stacks,
+    pub(super) tls: &'a Tls<'a>,
 }
 
 /// Reads a mapping completely, so that all that is wrong with it is said at once.
@@ -40,15 +44,19 @@ pub(super) fn lower(
         found.extend(report.into_diagnostics());
         return None;
     }
-    let (bind, weight, mapping) = lowered?;
-    Some(Candidate { bind, weight, mapping, report })
+    let Lowered { bind, way: Way { matcher, downstream, prelude }, weight, mapping } = lowered?;
+    Some(Candidate { bind, matcher, downstream, prelude, weight, mapping, report })
 }
 
-fn read(
-    resource: &Resource<'_>,
-    report: &Report,
-    context: &Context<'_>,
-) -> Option<(SocketAddr, Option<u16>, Mapping)> {
+/// What a mapping comes to.
+struct Lowered {
+    bind: SocketAddr,
+    way: Way,
+    weight: Option<u16>,
+    mapping: Mapping,
+}
+
+fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Option<Lowered> {
     let own_namespace = &context.settings.ambassador.namespace;
     if resource.name().is_none() {
         let field = if resource.is_flat() { "name" } else { "metadata.name" };
@@ -68,28 +76,35 @@ fn read(
         report,
     );
     refuse_what_comes_later(&spec, &fields, context.module, report);
+    let terms = Terms { spec: &spec, overrides: &overrides.tls, fields: &fields, context, report };
+    terms.check();
     let port = spec.port?;
     let bind = SocketAddr::new(spec.address.unwrap_or(context.settings.ambassador.bind_address), port);
-    if let Some(obstacle) = context.stacks.obstacle(bind) {
-        report.discard(fields.path("port"), obstacle);
-    }
-    let upstream = spec.service?;
+    let way = terms.way(bind);
+    let upstream = spec.service.as_ref()?;
     let field = fields.path("service");
-    let port = port_of(&upstream, &field, report);
+    let port = port_of(upstream, terms.originates(), &field, report);
     let namespace = resource.namespace().unwrap_or_else(|| own_namespace.clone());
     let use_own = context.module.own_namespace_resolution;
-    let host = qualify(upstream.host, &namespace, own_namespace, use_own, &field, report);
+    let host = qualify(upstream.host.clone(), &namespace, own_namespace, use_own, &field, report);
+    let originate = terms.originate(&host);
     let name: Arc<str> = report.resource().into();
     let mapping = Mapping {
-        stats_name: spec.stats_name.or(spec.cluster_tag).map_or_else(|| Arc::clone(&name), Into::into),
+        stats_name: spec
+            .stats_name
+            .as_deref()
+            .or(spec.cluster_tag.as_deref())
+            .map_or_else(|| Arc::clone(&name), Into::into),
         name: MappingName(name),
         weight: Weight(0),
         families: families(spec.enable_ipv4, spec.enable_ipv6, context.module, &host, &fields, report),
         service: Service { host, port },
+        originate,
+        prelude: terms.upstream_prelude(),
         relay: overrides.relay,
         timeouts: overrides.timeouts,
     };
-    Some((bind, spec.weight, mapping))
+    Some(Lowered { bind, way: way?, weight: spec.weight, mapping })
 }
 
 /// A mapping that needs what this version does not do is never served half.
@@ -97,17 +112,6 @@ fn refuse_what_comes_later(spec: &Spec, fields: &Fields<'_>, module: &Module, re
     let refuse = |field: &str, what: String| {
         report.discard(fields.path(field), format!("{what} is not served by this version of sluice"));
     };
-    if let Some(host) = &spec.host {
-        refuse("host", format!("TLS termination (host: {host:?})"));
-    }
-    match &spec.tls {
-        Some(Tls::On) => refuse("tls", "TLS to the upstream (tls: true)".to_owned()),
-        Some(Tls::Context(name)) => refuse("tls", format!("TLS to the upstream (tls: {name:?})")),
-        None => {}
-    }
-    if spec.service.as_ref().is_some_and(|upstream| upstream.tls) {
-        refuse("service", "TLS to the upstream (https://)".to_owned());
-    }
     match (&spec.resolver, &module.resolver) {
         (Some(name), _) if name != DEFAULT_RESOLVER => refuse("resolver", format!("the resolver {name:?}")),
         (None, Some(name)) if name != DEFAULT_RESOLVER => {
@@ -124,15 +128,17 @@ fn refuse_what_comes_later(spec: &Spec, fields: &Fields<'_>, module: &Module, re
     }
 }
 
-fn port_of(upstream: &Upstream, field: &str, report: &Report) -> u16 {
+fn port_of(upstream: &Upstream, tls: bool, field: &str, report: &Report) -> u16 {
+    let default = if tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
     match upstream.port {
         Port::Given(port) => port,
-        Port::Default => DEFAULT_PORT,
+        Port::Default => default,
         Port::Void => {
-            let message =
-                format!("names no port behind the colon; {DEFAULT_PORT} is taken, as Ambassador does");
-            report.warn(field, message);
-            DEFAULT_PORT
+            report.warn(
+                field,
+                format!("names no port behind the colon; {default} is taken, as Ambassador does"),
+            );
+            default
         }
     }
 }

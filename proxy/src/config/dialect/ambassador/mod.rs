@@ -2,6 +2,8 @@
 
 mod circuit_breaker;
 mod group;
+mod host_binding;
+mod host_glob;
 mod kind;
 mod listener;
 mod mapping;
@@ -11,10 +13,14 @@ mod overrides;
 mod scope;
 mod service;
 mod spec;
+mod tls;
+mod way;
 mod weights;
 
 #[cfg(test)]
 mod tests;
+
+use std::cell::RefCell;
 
 use self::group::Candidate;
 use self::kind::Kind;
@@ -22,21 +28,32 @@ use self::listener::Stacks;
 use self::mapping::Context;
 use self::module::Module;
 use self::scope::Scope;
+use self::tls::Tls;
 use super::report::Report;
 use super::resource::Resource;
-use super::strangers::{Stranger, Strangers};
+use super::secret::Secrets;
+use super::strangers::Strangers;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::material::Files;
 use crate::config::model::Config;
 use crate::config::settings::Settings;
+
+/// What resources are read against.
+pub(super) struct Sources<'a> {
+    pub(super) secrets: &'a Secrets,
+    pub(super) files: &'a RefCell<Files>,
+    pub(super) settings: &'a Settings,
+}
 
 /// Lowers the resources that are meant for this process.
 pub(super) fn lower(
     resources: &[Resource<'_>],
-    settings: &Settings,
+    Sources { secrets, files, settings }: Sources<'_>,
     strangers: &mut Strangers,
     found: &mut Vec<Diagnostic>,
 ) -> Config {
     let (mut mappings, mut modules, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
+    let mut about_tls = tls::Resources { hosts: Vec::new(), contexts: Vec::new(), module: None };
     let scope = Scope::new(&settings.ambassador, found);
     for resource in resources {
         let Some(kind) = kind::of(resource, settings, strangers, found) else {
@@ -51,20 +68,24 @@ pub(super) fn lower(
         }
         match kind {
             Kind::TcpMapping => mappings.push((resource, report)),
-            Kind::Module => modules.push((resource, report)),
-            Kind::Listener => {
-                let described = format!("kind Listener ({})", resource.api_version);
-                strangers.meet(Stranger::Tls, &described, &resource.place);
-                listeners.push((resource, report));
+            Kind::Module if resource.name().as_deref() == Some("tls") => {
+                about_tls.module = Some((resource, report));
             }
+            Kind::Module => modules.push((resource, report)),
+            Kind::Listener => listeners.push((resource, report)),
+            Kind::Host => about_tls.hosts.push((resource, report)),
+            Kind::TlsContext => about_tls.contexts.push((resource, report)),
         }
     }
     let module = Module::read(modules, settings, found);
     let stacks = Stacks::read(listeners, settings, found);
-    let context = Context { settings, module: &module, stacks: &stacks };
+    let namespacing = module.secret_namespacing.unwrap_or(true);
+    let tls = Tls::read(about_tls, namespacing, secrets, files, settings, found);
+    let context = Context { settings, module: &module, stacks: &stacks, tls: &tls };
     let candidates: Vec<Candidate> = mappings
         .into_iter()
         .filter_map(|(resource, report)| mapping::lower(resource, report, &context, found))
         .collect();
+    tls.finish(found);
     group::assemble(candidates, found)
 }

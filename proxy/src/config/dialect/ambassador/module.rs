@@ -9,17 +9,19 @@ use crate::config::dialect::resource::Resource;
 use crate::config::dialect::words::nearest;
 use crate::config::settings::Settings;
 
-const READ: [&str; 5] = [
+const READ: [&str; 6] = [
     "enable_ipv4",
     "enable_ipv6",
     "resolver",
     "circuit_breakers",
     "use_ambassador_namespace_for_service_resolution",
+    "defaults",
 ];
 
 /// Keys that change TCP connections in Ambassador and nothing here yet.
-const NOT_YET: [(&str, &str); 2] = [
+const NOT_YET: [(&str, &str); 3] = [
     ("keepalive", "keepalive is a setting of sluice for both sides, see sockets in config/sluice.yaml"),
+    ("tls", "give the certificates to a TLSContext"),
     ("load_balancer", "addresses of a service take turns"),
 ];
 
@@ -31,6 +33,8 @@ pub(super) struct Module {
     pub(super) resolver: Option<String>,
     pub(super) circuit_breakers: bool,
     pub(super) own_namespace_resolution: bool,
+    /// `defaults.tls_secret_namespacing`.
+    pub(super) secret_namespacing: Option<bool>,
 }
 
 impl Module {
@@ -69,28 +73,30 @@ fn config(resource: &Resource<'_>, report: &Report) -> Module {
         return Module::default();
     };
     warn_slips(&fields, report);
-    let truth = |name| {
-        let value = fields.raw(name)?;
-        let truth = boolean(value);
-        if truth.is_none() {
-            report.error(
-                fields.path(name),
-                format!("{} is not true or false; the key is ignored", show(value)),
-            );
-        }
-        truth
-    };
+    let defaults = fields.raw("defaults").and_then(Value::as_mapping);
+    let defaults = defaults.map(|map| Fields::new(map, fields.path("defaults"), report));
     Module {
-        enable_ipv4: truth("enable_ipv4"),
-        enable_ipv6: truth("enable_ipv6"),
+        enable_ipv4: truth(&fields, "enable_ipv4", report),
+        enable_ipv6: truth(&fields, "enable_ipv6", report),
         // Whatever stands there is not the default resolver, so mappings that rely on it fall with it.
         resolver: fields.raw("resolver").map(|value| scalar(value).unwrap_or_else(|| show(value))),
         circuit_breakers: fields.raw("circuit_breakers").is_some_and(|value| match value {
             Value::Sequence(entries) => !entries.is_empty(),
             _ => true,
         }),
-        own_namespace_resolution: truth("use_ambassador_namespace_for_service_resolution").unwrap_or(false),
+        own_namespace_resolution: truth(&fields, "use_ambassador_namespace_for_service_resolution", report)
+            .unwrap_or(false),
+        secret_namespacing: defaults.and_then(|defaults| truth(&defaults, "tls_secret_namespacing", report)),
     }
+}
+
+fn truth(fields: &Fields<'_>, name: &'static str, report: &Report) -> Option<bool> {
+    let value = fields.raw(name)?;
+    let truth = boolean(value);
+    if truth.is_none() {
+        report.error(fields.path(name), format!("{} is not true or false; the key is ignored", show(value)));
+    }
+    truth
 }
 
 /// The Module takes any key, most of them about HTTP: only near misses are worth a word.

@@ -56,7 +56,10 @@ impl<'a> Scope<'a> {
         let spec = resource.body.get("spec").and_then(|spec| spec.as_mapping());
         let (home, path) = spec.map_or((&*resource.body, ""), |spec| (spec, "spec"));
         let fields = Fields::new(home, path, report);
-        let ids = fields.texts("ambassador_id").filter(|ids| !ids.is_empty());
+        let ids = fields.texts("ambassador_id");
+        // What protobuf made of it in Hosts of v2.
+        let ids = ids.or_else(|| fields.texts("ambassadorId").filter(|_| resource.kind == "Host"));
+        let ids = ids.filter(|ids| !ids.is_empty());
         if report.failed() {
             return false;
         }

@@ -117,7 +117,7 @@ fn tls(fields: &Fields<'_>, report: &Report) -> Option<Tls> {
     let value = fields.raw("tls")?;
     match (value, boolean(value), scalar(value)) {
         (Value::Bool(_), Some(on), _) => on.then_some(Tls::On),
-        (_, _, Some(name)) => Some(name).filter(|name| !name.trim().is_empty()).map(Tls::Context),
+        (_, _, Some(_)) => fields.filled("tls").map(|name| Tls::Context(name.trim().to_owned())),
         _ => {
             report.discard(
                 fields.path("tls"),

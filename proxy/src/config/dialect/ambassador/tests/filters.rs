@@ -30,6 +30,19 @@ fn ids_choose_resources() {
 }
 
 #[test]
+fn ids_choose_hosts_under_either_name() {
+    for (field, taken) in
+        [("ambassador_id: other", false), ("ambassadorId: [other]", false), ("ambassadorId: [default]", true)]
+    {
+        let host = format!(
+            "apiVersion: getambassador.io/v2\nkind: Host\nmetadata: {{name: h}}\nspec: {{{field}, tlsSecret: {{name: s}}}}\n---\n"
+        );
+        let outcome = lower(&(tls::secret("s") + &host + &with_spec(&["host: x"])));
+        assert_eq!(outcome.served().len(), usize::from(taken), "{field}");
+    }
+}
+
+#[test]
 fn one_namespace_alone_can_be_read() {
     let mut settings = Settings::default();
     settings.ambassador.single_namespace = true;

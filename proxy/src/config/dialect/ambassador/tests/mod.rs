@@ -5,13 +5,16 @@ mod mappings;
 mod seeds;
 mod services;
 mod surroundings;
+mod tls;
 mod weights;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::dialect;
+use crate::config::material::Files;
 use crate::config::model::{Config, Mapping};
 use crate::config::settings::Settings;
 
@@ -28,7 +31,9 @@ fn lower(text: &str) -> Outcome {
 fn lower_with(text: &str, settings: &Settings) -> Outcome {
     let (documents, errors) = dialect::parse(&Arc::from(Path::new("test.yaml")), text);
     assert_eq!(errors, [], "{text}");
-    let lowered = dialect::lower(documents.iter(), settings);
+    let files = RefCell::new(Files::default());
+    files.borrow_mut().begin(1 << 20);
+    let lowered = dialect::lower(documents.iter(), &files, settings);
     Outcome { config: lowered.config, diagnostics: lowered.diagnostics }
 }
 

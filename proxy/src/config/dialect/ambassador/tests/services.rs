@@ -75,24 +75,6 @@ fn service_strings_that_are_discarded() {
 }
 
 #[test]
-fn originated_tls_is_discarded_in_every_spelling() {
-    for text in ["service: https://svc", "service: HTTPS://svc:8443", "tls: ctx", "tls: true", "tls: 'true'"]
-    {
-        let outcome = lower(&with_spec(&[text]));
-        assert_eq!(outcome.served(), [""; 0], "{text}");
-        let finding = &outcome.all()[0];
-        assert!(finding.contains("TLS to the upstream"), "{finding}");
-        assert!(
-            finding.ends_with("is not served by this version of sluice; the mapping is discarded"),
-            "{finding}"
-        );
-    }
-    for text in ["tls: false", "tls: ''", "tls: null"] {
-        assert_eq!(lower(&with_spec(&[text])).served().len(), 1, "{text}");
-    }
-}
-
-#[test]
 fn a_bare_name_belongs_to_the_mappings_namespace() {
     let other = |service: &str| {
         with_spec(&[&format!("service: {service}")]).replace("{name: m}", "{name: m, namespace: other}")

@@ -58,6 +58,14 @@ fn the_module_is_checked_too() {
             "enable_ipv_6: unknown key \"enable_ipv_6\" is ignored; did you mean \"enable_ipv6\"?",
         ),
         (
+            "defaults: {tls_secret_namespacing: 5}",
+            "defaults.tls_secret_namespacing: 5 is not true or false; the key is ignored",
+        ),
+        (
+            "tls: {server: {enabled: true}}",
+            "tls: is ignored by this version of sluice: give the certificates to a TLSContext",
+        ),
+        (
             "keepalive: {time: 5}",
             "keepalive: is ignored by this version of sluice: keepalive is a setting of sluice for both sides, \
              see sockets in config/sluice.yaml",
@@ -90,7 +98,9 @@ fn listeners_that_unwrap_something_discard_mappings_on_their_port() {
             "apiVersion: getambassador.io/v3alpha1\nkind: Listener\nmetadata: {{name: l}}\nspec: {{port: 7000, {fields}}}\n---\n"
         )
     };
-    let tls = Some("terminates TLS, which is not served by this version of sluice");
+    let tls = Some(
+        "terminates TLS, and a mapping without host does not; give the mapping a host, or the Listener protocol: TCP",
+    );
     let proxy = Some("expects the PROXY protocol, which is not served by this version of sluice");
     let unclear = Some("is in error, so what it expects is unknown");
     let cases = [
@@ -135,8 +145,6 @@ fn strangers_are_counted_by_kind() {
     let expected = [
         "test.yaml#3: Kong declarative configuration (_format_version) is not served by this version of sluice; 1 resource discarded",
         "test.yaml#4: kind TCPRoute (gateway.networking.k8s.io/v1alpha2) is not served by this version of sluice; 1 resource discarded",
-        "test.yaml#5: kind Host (getambassador.io/v3alpha1) takes effect once sluice serves TLS; 1 resource passed over",
-        "test.yaml#7: kind Secret (v1) takes effect once sluice serves TLS; 1 resource passed over",
         "test.yaml#1: kind Deployment (apps/v1) is not one that sluice serves; 2 resources passed over",
         "test.yaml#6: kind Mapping (getambassador.io/v3alpha1) is not one that sluice serves; 1 resource passed over",
     ];

@@ -1,9 +1,18 @@
 //! What every dialect lowers into: proven values in sluice's own words, no dialect's.
 
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod tls;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use tls::{
+    Certificates, ClientCertificates, Identity, Origination, Parameters, SanPattern, ServerName, Termination,
+    Trust, Verification, Versions,
+};
 
 /// Everything that is to be served: the outcome of loading a set of documents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,13 +21,36 @@ pub struct Config {
     pub listeners: Vec<Listener>,
 }
 
+impl Config {
+    /// Every certificate in use, one as often as it is.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        self.listeners.iter().flat_map(|listener| &listener.routes).flat_map(|route| {
+            let downstream = match &route.downstream {
+                Downstream::Raw => &[][..],
+                Downstream::Terminate(termination) => &termination.certificates,
+            };
+            let upstream = route.mappings.iter().filter_map(|mapping| mapping.originate.as_ref());
+            downstream.iter().chain(upstream.filter_map(|origination| origination.identity.as_ref()))
+        })
+    }
+}
+
 /// One address to accept on, and the routes behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// The address bound. An IPv6 wildcard takes IPv6 only.
     pub bind: SocketAddr,
-    /// At least one.
+    /// What clients send and expect before their TLS begins.
+    pub prelude: Option<Prelude>,
+    /// At least one. [`Matcher::Any`] stands alone: nothing else is on a listener that has it.
     pub routes: Vec<Route>,
+}
+
+/// A protocol's own words in the clear before TLS begins (`sluice.dev/starttls`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Prelude {
+    /// PostgreSQL's `SSLRequest`, answered with `S` (PostgreSQL protocol, "SSL Session Encryption").
+    Postgres,
 }
 
 /// Connections that match, and the mappings that share them by weight.
@@ -26,15 +58,47 @@ pub struct Listener {
 pub struct Route {
     /// Which connections of the listener this takes.
     pub matcher: Matcher,
+    /// What becomes of the client's TLS.
+    pub downstream: Downstream,
     /// At least one, in the order they were declared.
     pub mappings: Vec<Mapping>,
 }
 
 /// What a route asks of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Matcher {
     /// Every connection; no byte is looked at.
     Any,
+    /// Connections that begin with a ClientHello. Among a listener's routes the exact name wins, then the
+    /// longest suffix, then [`NamePattern::Everything`]; a route that asks for a protocol comes before
+    /// one of the same name that asks for none.
+    Tls {
+        /// The name that the client asks for.
+        name: NamePattern,
+        /// Protocols (ALPN) of which the client offers at least one; empty asks for none.
+        alpn: Vec<Arc<[u8]>>,
+    },
+}
+
+/// Which server names (SNI) a route takes, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum NamePattern {
+    /// This name.
+    Exact(Arc<str>),
+    /// Any name with one label or more before this suffix, which begins with a dot; never the suffix alone.
+    Suffix(Arc<str>),
+    /// Any name, and none.
+    Everything,
+}
+
+/// What becomes of the client's TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Downstream {
+    /// The bytes go on as they come, TLS or not. With [`Matcher::Tls`] the ClientHello has been looked at
+    /// and goes on too: passthrough by name.
+    Raw,
+    /// It ends here.
+    Terminate(Arc<Termination>),
 }
 
 /// One declared way to an upstream.
@@ -48,6 +112,10 @@ pub struct Mapping {
     pub weight: Weight,
     /// Where to.
     pub service: Service,
+    /// TLS towards the upstream, where it is begun here.
+    pub originate: Option<Arc<Origination>>,
+    /// What the upstream wants to hear before TLS begins, ours or the client's own.
+    pub prelude: Option<Prelude>,
     /// Which address families a name may resolve to.
     pub families: Families,
     /// Which relay may carry it.

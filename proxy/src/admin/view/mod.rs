@@ -1,11 +1,16 @@
 //! The configuration in service, as JSON.
 
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::Handles;
-use crate::config::model::{Config, Listener, Mapping, Matcher, RelayChoice, Timeouts};
+use crate::config::model::{Config, Listener, Mapping, Matcher, NamePattern, RelayChoice, Timeouts};
 use crate::config::settings_file;
 
 /// Everything about what is served, and how.
@@ -24,6 +29,7 @@ pub(super) fn config(handles: &Handles) -> Value {
         "log_filter": handles.telemetry.log().current(),
         "paths": state.settings().paths,
         "files": loaded.as_ref().map(|l| &l.files),
+        "certificate_files": loaded.as_ref().map(|l| &l.material),
         "listeners": loaded.as_ref().map_or_else(Vec::new, |l| listeners(&l.config)),
         "diagnostics": loaded.as_ref().map(|l| &l.diagnostics),
         "settings": settings_file::show(state.settings()),
@@ -36,12 +42,28 @@ fn listeners(config: &Config) -> Vec<Value> {
 
 fn listener(listener: &Listener) -> Value {
     let routes = listener.routes.iter().map(|route| {
-        let matcher = match route.matcher {
-            Matcher::Any => "any",
+        let matcher = match &route.matcher {
+            Matcher::Any => json!("any"),
+            Matcher::Tls { name, alpn } => {
+                let name = match name {
+                    NamePattern::Exact(name) => name.to_string(),
+                    NamePattern::Suffix(suffix) => format!("*{suffix}"),
+                    NamePattern::Everything => "*".to_owned(),
+                };
+                json!({ "server_name": name, "alpn": tls::protocols(alpn) })
+            }
         };
-        json!({ "match": matcher, "mappings": route.mappings.iter().map(mapping).collect::<Vec<_>>() })
+        json!({
+            "match": matcher,
+            "downstream": tls::downstream(&route.downstream),
+            "mappings": route.mappings.iter().map(mapping).collect::<Vec<_>>(),
+        })
     });
-    json!({ "bind": listener.bind, "routes": routes.collect::<Vec<_>>() })
+    json!({
+        "bind": listener.bind,
+        "starttls": listener.prelude.map(tls::prelude),
+        "routes": routes.collect::<Vec<_>>(),
+    })
 }
 
 fn mapping(mapping: &Mapping) -> Value {
@@ -54,6 +76,8 @@ fn mapping(mapping: &Mapping) -> Value {
         "stats_name": mapping.stats_name,
         "weight": mapping.weight.0,
         "service": mapping.service.to_string(),
+        "originate": mapping.originate.as_deref().map(tls::originate),
+        "starttls": mapping.prelude.map(tls::prelude),
         "families": { "ipv4": mapping.families.ipv4, "ipv6": mapping.families.ipv6 },
         "relay": relay,
         "timeouts": timeouts(&mapping.timeouts),

@@ -1,6 +1,10 @@
 //! Annotations `sluice.dev/…`: what a `TCPMapping` can ask of sluice beyond its CRD.
 
+mod tls;
+
 use std::time::Duration;
+
+pub(super) use tls::TlsOverrides;
 
 use super::spec::{LONGEST_MS, milliseconds};
 use crate::config::dialect::fields::Fields;
@@ -14,11 +18,11 @@ const RELAY: &str = "sluice.dev/relay";
 const CONNECT: &str = "sluice.dev/connect-timeout-ms";
 const HALF_CLOSED: &str = "sluice.dev/half-closed-timeout-ms";
 const MAX_AGE: &str = "sluice.dev/max-connection-age-ms";
-const KNOWN: [&str; 4] = [RELAY, CONNECT, HALF_CLOSED, MAX_AGE];
+const KNOWN: [&str; 8] =
+    [RELAY, CONNECT, HALF_CLOSED, MAX_AGE, tls::MODE, tls::ALPN, tls::STARTTLS, tls::SANS];
 
-/// Their behaviour arrives with TLS; without it the mapping would be served half.
-const LATER: [&str; 3] =
-    ["sluice.dev/tls-mode", "sluice.dev/upstream-sans", "sluice.dev/proxy-protocol-from"];
+/// Their behaviour comes later; without it the mapping would be served half.
+const LATER: [&str; 1] = ["sluice.dev/proxy-protocol-from"];
 
 const METADATA: [&str; 16] = [
     "name",
@@ -39,11 +43,12 @@ const METADATA: [&str; 16] = [
     "clusterName",
 ];
 
-/// The relay and the timeouts of a mapping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The relay, the timeouts and the TLS of a mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Overrides {
     pub(super) relay: RelayChoice,
     pub(super) timeouts: Timeouts,
+    pub(super) tls: TlsOverrides,
 }
 
 impl Overrides {
@@ -54,20 +59,25 @@ impl Overrides {
         idle: Option<Duration>,
         report: &Report,
     ) -> Self {
-        let mut overrides = Self { relay: RelayChoice::default(), timeouts: Timeouts { idle, ..defaults } };
+        let mut overrides = Self {
+            relay: RelayChoice::default(),
+            timeouts: Timeouts { idle, ..defaults },
+            tls: TlsOverrides::default(),
+        };
         let Some(metadata) = resource.metadata(report) else {
             return overrides;
         };
         metadata.ignore(&METADATA);
         metadata.warn_unknown(&[]);
         if let Some(annotations) = metadata.child("annotations") {
-            overrides.apply(&annotations);
+            overrides.apply(&annotations, report);
             warn_unknown(&annotations, report);
         }
         overrides
     }
 
-    fn apply(&mut self, annotations: &Fields<'_>) {
+    fn apply(&mut self, annotations: &Fields<'_>, report: &Report) {
+        self.tls = TlsOverrides::read(annotations, report);
         let relays = [("auto", RelayChoice::Auto), ("splice", RelayChoice::Splice)];
         if let Some(relay) = annotations.choice(RELAY, &relays) {
             self.relay = relay;

@@ -1,17 +1,26 @@
 //! Mappings that share an address and port, and what each of them gets.
 
+mod agree;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
+use self::agree::agreeing;
 use super::weights::{Flaw, share};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::report::Report;
-use crate::config::model::{Config, Listener, Mapping, Matcher, Route, Weight};
+use crate::config::model::{
+    Config, Downstream, Listener, Mapping, Matcher, NamePattern, Prelude, Route, Weight,
+};
 
 /// A mapping that can be served, before its group is known.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) bind: SocketAddr,
+    pub(super) matcher: Matcher,
+    pub(super) downstream: Downstream,
+    /// What its clients say before TLS.
+    pub(super) prelude: Option<Prelude>,
     /// As declared.
     pub(super) weight: Option<u16>,
     /// Its weight is still to be found.
@@ -19,17 +28,20 @@ pub(super) struct Candidate {
     pub(super) report: Report,
 }
 
-/// Groups candidates into listeners and shares connections among them.
+/// Groups candidates into listeners and routes, and shares connections among them.
 pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Config {
-    let mut groups: BTreeMap<SocketAddr, Vec<Candidate>> = BTreeMap::new();
+    let mut ports: BTreeMap<SocketAddr, Vec<Candidate>> = BTreeMap::new();
     for candidate in unique(candidates, found) {
-        groups.entry(candidate.bind).or_default().push(candidate);
+        ports.entry(candidate.bind).or_default().push(candidate);
     }
-    let listeners = groups.into_iter().map(|(bind, group)| {
-        let route = Route { matcher: Matcher::Any, mappings: weigh(bind, group, found) };
-        Listener { bind, routes: vec![route] }
-    });
-    Config { listeners: listeners.collect() }
+    let mut listeners = Vec::with_capacity(ports.len());
+    for (bind, members) in ports {
+        let members = agreeing(members, found);
+        let prelude = members.first().and_then(|member| member.prelude);
+        let routes = grouped(members).into_iter().map(|group| route(bind, group, found)).collect();
+        listeners.push(Listener { bind, prelude, routes });
+    }
+    Config { listeners }
 }
 
 /// Of mappings with the same kind, namespace and name the last one stays.
@@ -42,12 +54,7 @@ fn unique(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Candid
     for (index, candidate) in candidates.into_iter().enumerate() {
         match last.get(&candidate.mapping.name) {
             Some((stays, place)) if *stays != index => {
-                let (file, document) = (place.file.display(), place.document);
-                let message = format!(
-                    "the same kind, namespace and name stands again in {file}#{document}, which replaces this one; \
-                     rename one of them"
-                );
-                candidate.report.discard("", message);
+                candidate.report.replaced_by(place);
                 found.extend(candidate.report.into_diagnostics());
             }
             _ => kept.push(candidate),
@@ -56,11 +63,37 @@ fn unique(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Candid
     kept
 }
 
-fn weigh(bind: SocketAddr, group: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Mapping> {
+/// By matcher, each where its first member stands.
+fn grouped(members: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+    let mut groups: Vec<Vec<Candidate>> = Vec::new();
+    let mut places = HashMap::new();
+    for member in members {
+        let place = *places.entry(member.matcher.clone()).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[place].push(member);
+    }
+    groups
+}
+
+fn route(bind: SocketAddr, group: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Route {
+    // Looked up by the same host, so the same for all.
+    let (matcher, downstream) = (group[0].matcher.clone(), group[0].downstream.clone());
+    let at = match &matcher {
+        Matcher::Any => bind.to_string(),
+        Matcher::Tls { name: NamePattern::Exact(name), .. } => format!("{bind} for {name}"),
+        Matcher::Tls { name: NamePattern::Suffix(suffix), .. } => format!("{bind} for *{suffix}"),
+        Matcher::Tls { name: NamePattern::Everything, .. } => format!("{bind} for *"),
+    };
+    Route { matcher, downstream, mappings: weigh(&at, group, found) }
+}
+
+fn weigh(at: &str, group: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Mapping> {
     let declared: Vec<_> = group.iter().map(|candidate| candidate.weight).collect();
     let shares = share(&declared);
     if let Some(flaw) = shares.flaw {
-        explain(flaw, bind, &group);
+        explain(flaw, at, &group);
     }
     let weighed = group.into_iter().zip(shares.weights).map(|(candidate, weight)| {
         found.extend(candidate.report.into_diagnostics());
@@ -70,7 +103,7 @@ fn weigh(bind: SocketAddr, group: Vec<Candidate>, found: &mut Vec<Diagnostic>) -
 }
 
 /// Tells the member on which the sum tips over, or which goes empty-handed.
-fn explain(flaw: Flaw, bind: SocketAddr, group: &[Candidate]) {
+fn explain(flaw: Flaw, at: &str, group: &[Candidate]) {
     let unweighted = || group.iter().find(|member| member.weight.is_none());
     let weighted = || group.iter().rev().find(|member| member.weight.is_some());
     let member = if flaw == Flaw::NothingLeft { unweighted() } else { weighted() };
@@ -83,19 +116,25 @@ fn explain(flaw: Flaw, bind: SocketAddr, group: &[Candidate]) {
     match flaw {
         Flaw::Over(sum) => member.report.error(
             field,
-            format!("the weights on {bind} sum to {sum} ({all}); they are used in proportion: make them sum to 100"),
+            format!(
+                "the weights on {at} sum to {sum} ({all}); they are used in proportion: make them sum to 100"
+            ),
         ),
         Flaw::NothingLeft => member.report.error(
             field,
-            format!("the weights on {bind} leave nothing of 100 for this mapping ({all}); it takes no connection"),
+            format!(
+                "the weights on {at} leave nothing of 100 for this mapping ({all}); it takes no connection"
+            ),
         ),
         Flaw::Under(sum) => member.report.warn(
             field,
-            format!("the weights on {bind} sum to {sum} ({all}); they are used in proportion: make them sum to 100"),
+            format!(
+                "the weights on {at} sum to {sum} ({all}); they are used in proportion: make them sum to 100"
+            ),
         ),
         Flaw::Nobody => member.report.error(
             field,
-            format!("every weight on {bind} is 0 ({all}); nobody takes its connections: raise one"),
+            format!("every weight on {at} is 0 ({all}); nobody takes its connections: raise one"),
         ),
     }
 }

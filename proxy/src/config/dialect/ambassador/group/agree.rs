@@ -1,0 +1,98 @@
+//! What the mappings of one port must agree about.
+
+use super::Candidate;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::model::{Downstream, Matcher, Prelude};
+
+/// The members of one port that can be served together: the first decides what belongs to the port, except
+/// that those with a host, of which there may be many, come before one without.
+pub(super) fn agreeing(members: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Candidate> {
+    let with_host = members.iter().find(|member| member.matcher != Matcher::Any);
+    let with_host = with_host.map(|member| member.report.resource().to_owned());
+    let mut kept: Vec<Candidate> = Vec::with_capacity(members.len());
+    for member in members {
+        match conflict(&member, &kept, with_host.as_deref()) {
+            None => {
+                overlap(&member, &kept);
+                kept.push(member);
+            }
+            Some((field, why)) => {
+                member.report.discard(field, why);
+                found.extend(member.report.into_diagnostics());
+            }
+        }
+    }
+    kept
+}
+
+/// Why a member cannot be served beside the others, and the field that says so.
+fn conflict(
+    member: &Candidate,
+    kept: &[Candidate],
+    with_host: Option<&str>,
+) -> Option<(&'static str, String)> {
+    let bind = member.bind;
+    if let (Matcher::Any, Some(other)) = (&member.matcher, with_host) {
+        return Some((
+            "spec.host",
+            format!(
+                "is missing, and {other} on {bind} has one, so clients are told apart by it; give this one a host, \
+                 or a port of its own"
+            ),
+        ));
+    }
+    let first = kept.first()?;
+    if first.prelude != member.prelude {
+        return Some((
+            "metadata.annotations.sluice.dev/starttls",
+            format!(
+                "is {} here and {} in {}, and all of {bind} must agree; make them the same, or use another port",
+                shown(member.prelude),
+                shown(first.prelude),
+                first.report.resource()
+            ),
+        ));
+    }
+    let same = kept.iter().find(|other| other.matcher == member.matcher)?;
+    let both = |downstream: &Downstream| matches!(downstream, Downstream::Raw);
+    (both(&same.downstream) != both(&member.downstream)).then(|| {
+        let (this, that) = match member.downstream {
+            Downstream::Raw => ("passed through", "terminated"),
+            Downstream::Terminate(_) => ("terminated", "passed through"),
+        };
+        let other = same.report.resource();
+        (
+            "spec.host",
+            format!("is {this} here and {that} by {other} on {bind}; give them different hosts, or the same sluice.dev/tls-mode"),
+        )
+    })
+}
+
+fn shown(prelude: Option<Prelude>) -> &'static str {
+    match prelude {
+        Some(Prelude::Postgres) => "postgres",
+        None => "unset",
+    }
+}
+
+/// Warns where two routes of one name ask for the same protocol: the earlier takes it.
+fn overlap(member: &Candidate, kept: &[Candidate]) {
+    let Matcher::Tls { name, alpn } = &member.matcher else {
+        return;
+    };
+    for other in kept.iter().filter(|other| other.matcher != member.matcher) {
+        let Matcher::Tls { name: other_name, alpn: other_alpn } = &other.matcher else {
+            continue;
+        };
+        if name == other_name
+            && let Some(shared) = alpn.iter().find(|protocol| other_alpn.contains(protocol))
+        {
+            let shared = String::from_utf8_lossy(shared);
+            let message = format!(
+                "{shared:?} is also asked for by {} for the same host; clients that offer it go there",
+                other.report.resource()
+            );
+            member.report.warn("metadata.annotations.sluice.dev/tls-alpn", message);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Certificates, keys and revocation lists: from the PEM that users have to what the model takes, proven.
+
+mod error;
+mod files;
+mod identity;
+mod pem;
+mod trust;
+
+#[cfg(test)]
+pub(super) mod fixtures;
+#[cfg(test)]
+mod tests;
+
+pub(super) use error::{Flaw, MaterialError};
+pub(super) use files::{Files, Taken};
+pub(super) use identity::{identity, out_of_date};
+pub(super) use trust::{overdue, prove, revocation_lists, roots};
+
+/// A PEM text and what people call it: `tls.crt of Secret default/pay`, or its path.
+///
+/// It may be a private key, so it has no `Debug`.
+pub(super) struct Piece {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Piece {
+    fn flaw(&self, flaw: Flaw) -> MaterialError {
+        MaterialError { name: self.name.clone(), flaw }
+    }
+}

@@ -1,0 +1,58 @@
+//! Authorities, and what they have revoked.
+
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::server::WebPkiClientVerifier;
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::CertificateRevocationList;
+
+use super::identity::{day, now};
+use super::{Flaw, MaterialError, Piece, pem};
+use crate::config::model::Trust;
+use crate::crypto;
+
+/// Authorities, each of which rustls takes as an anchor.
+pub(in crate::config) fn roots(piece: &Piece) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
+    let certificates = pem::certificates(piece)?;
+    let mut store = RootCertStore::empty();
+    for (index, certificate) in certificates.iter().enumerate() {
+        store.add(certificate.clone()).map_err(|_quotes| piece.flaw(Flaw::Certificate(index + 1)))?;
+    }
+    Ok(certificates)
+}
+
+/// Revocation lists as far as their form goes; [`prove`] has rustls' word.
+pub(in crate::config) fn revocation_lists(
+    piece: &Piece,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, MaterialError> {
+    let lists = pem::revocation_lists(piece)?;
+    for (index, list) in lists.iter().enumerate() {
+        CertificateRevocationList::from_der(list).map_err(|_quotes| piece.flaw(Flaw::List(index + 1)))?;
+    }
+    Ok(lists)
+}
+
+/// Whether rustls builds a verifier of it.
+pub(in crate::config) fn prove(trust: &Trust) -> Result<(), rustls::server::VerifierBuilderError> {
+    let mut store = RootCertStore::empty();
+    for root in &trust.roots {
+        // Each was proven by `roots`.
+        let _ = store.add(root.clone());
+    }
+    let provider = Arc::clone(crypto::provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider)
+        .with_crls(trust.revoked.iter().cloned())
+        .build()
+        .map(drop)
+}
+
+/// When the next of these lists was due, if that is past.
+pub(in crate::config) fn overdue(lists: &[CertificateRevocationListDer<'_>]) -> Option<String> {
+    lists.iter().find_map(|list| {
+        let (_, list) = CertificateRevocationList::from_der(list).ok()?;
+        let due = list.next_update()?;
+        (now() > due.timestamp()).then(|| format!("the next revocation list was due on {}", day(due)))
+    })
+}

@@ -1,0 +1,151 @@
+//! TLS in the model: certificates that have been proven, and what a handshake may agree on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::sign::CertifiedKey;
+use rustls::{CipherSuite, NamedGroup};
+
+/// A certificate chain and its private key, proven to belong together.
+#[derive(Clone)]
+pub struct Identity {
+    /// Where it came from, for people: `Secret default/pay`, or the path of its chain.
+    pub source: Arc<str>,
+    /// As rustls wants it.
+    pub key: Arc<CertifiedKey>,
+    /// When the first of the chain's certificates ends, in seconds since 1970 (RFC 5280, `notAfter`).
+    pub expires: i64,
+}
+
+impl PartialEq for Identity {
+    // The same public key has the same private one.
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source && self.key.cert == other.key.cert
+    }
+}
+
+impl Eq for Identity {}
+
+impl fmt::Debug for Identity {
+    // Never the key, whatever rustls chooses to print of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("source", &self.source)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a listener ends its clients' TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Termination {
+    /// Who declared it: `TLSContext default/pay`, `Host default/pay`.
+    pub name: Arc<str>,
+    /// At least one.
+    pub certificates: Certificates,
+    /// What is asked of clients.
+    pub clients: ClientCertificates,
+    /// What a handshake may agree on.
+    pub parameters: Parameters,
+}
+
+/// One certificate, or several with different key types, of which the client's offer chooses.
+pub type Certificates = Vec<Identity>;
+
+/// What is asked of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// None is asked for.
+    Ignored,
+    /// Asked for; one that is sent must be good.
+    Verified(Trust),
+    /// A client without a good one is refused.
+    Required(Trust),
+}
+
+/// Who may sign a peer's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trust {
+    /// Where it came from, for people.
+    pub source: Arc<str>,
+    /// At least one.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// What they have revoked; only the chain's last link is looked up, and one of an authority that has
+    /// no list here is accepted.
+    pub revoked: Vec<CertificateRevocationListDer<'static>>,
+}
+
+/// TLS towards an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origination {
+    /// Who declared it: `TLSContext default/pay`, or the mapping itself.
+    pub name: Arc<str>,
+    /// Shown to an upstream that asks.
+    pub identity: Option<Identity>,
+    /// The name sent (SNI); `None` sends none. Verification by name asks for it too.
+    pub server_name: Option<ServerName>,
+    /// What is asked of the upstream's certificate.
+    pub verification: Verification,
+    /// What a handshake may agree on.
+    pub parameters: Parameters,
+}
+
+/// A DNS name in lower case that rustls accepts as SNI.
+pub type ServerName = Arc<str>;
+
+/// What is asked of an upstream's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verification {
+    /// Nothing: any certificate will do.
+    None,
+    /// A chain to one of the system's roots, and the name dialled.
+    System,
+    /// A chain to one of these, and one of these names; no names, and the chain will do.
+    Chain {
+        /// Who may have signed it.
+        trust: Trust,
+        /// Any of them must be in the certificate's subjectAltName.
+        names: Vec<SanPattern>,
+    },
+}
+
+/// A name to look for among a certificate's (`sluice.dev/upstream-sans`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SanPattern {
+    /// A DNS name, compared as RFC 6125 says: a wildcard in the certificate stands for one label.
+    Dns(Arc<str>),
+    /// A URI, compared byte by byte: SPIFFE identities.
+    Uri(Arc<str>),
+    /// An address.
+    Ip(std::net::IpAddr),
+}
+
+/// What a handshake may agree on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parameters {
+    /// At least one is on.
+    pub versions: Versions,
+    /// TLS 1.2 suites allowed, in order of preference; `None` means all that rustls has.
+    /// TLS 1.3's are always all on, as with Envoy.
+    pub ciphers: Option<Vec<CipherSuite>>,
+    /// Key exchange groups allowed, in order of preference; `None` means all that rustls has.
+    pub groups: Option<Vec<NamedGroup>>,
+    /// Application protocols in order of preference (RFC 7301); empty leaves ALPN out.
+    pub alpn: Vec<Arc<[u8]>>,
+}
+
+/// Versions of the protocol that rustls has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Versions {
+    /// RFC 5246.
+    pub tls12: bool,
+    /// RFC 8446.
+    pub tls13: bool,
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self { tls12: true, tls13: true }
+    }
+}

@@ -1,0 +1,162 @@
+//! One direction: out of one leg, into the other, until the end of the stream.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::super::{Broken, Failure, socket};
+use super::leg::{Leg, misbehaved};
+use crate::tls::{Pool, Session, Status};
+
+/// How far a direction is.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    stage: Stage,
+    /// Cleartext that waits in the destination's output.
+    waiting: u64,
+    /// One of the ends has failed: what is there is still delivered, and no end.
+    failed: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Moving,
+    /// The source has ended; the destination is to be told behind everything else.
+    Ending,
+    /// It was told.
+    Finished,
+}
+
+/// What a direction came to, without waiting, and what it waits for.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Motion {
+    /// There may be more to do at once.
+    pub(super) again: bool,
+    /// The source is to become readable.
+    pub(super) readable: bool,
+    /// The destination is to become writable.
+    pub(super) writable: bool,
+}
+
+impl Lane {
+    /// Whether the end was passed on.
+    pub(super) fn finished(&self) -> bool {
+        self.stage == Stage::Finished
+    }
+
+    /// Passes no end on from now on.
+    pub(super) fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    /// Sends what waits, then reads once and sends that.
+    pub(super) fn step(
+        &mut self,
+        source: &mut Leg,
+        destination: &mut Leg,
+        pool: &Pool,
+        moved: &AtomicU64,
+    ) -> Result<Motion, Broken> {
+        if self.stage == Stage::Finished {
+            // What a session still answers its peer, nobody waits for after the end.
+            destination.output.clear();
+            pool.reclaim(&mut destination.output);
+            return Ok(Motion::default());
+        }
+        if !self.deliver(destination, pool, moved)? {
+            return Ok(Motion { writable: true, ..Motion::default() });
+        }
+        let more = self.fetch(source, destination, pool)?;
+        let delivered = self.deliver(destination, pool, moved)?;
+        if delivered && self.stage == Stage::Ending && !self.failed {
+            socket::finish(destination.stream.as_fd()).map_err(|e| Broken::Destination(Failure::of(&e)))?;
+            self.stage = Stage::Finished;
+        }
+        let moving = self.stage == Stage::Moving;
+        Ok(Motion {
+            again: delivered && more && moving,
+            readable: delivered && !more && moving,
+            writable: !delivered,
+        })
+    }
+
+    /// Sends what is in the destination's output; whether all of it went.
+    fn deliver(&mut self, destination: &mut Leg, pool: &Pool, moved: &AtomicU64) -> Result<bool, Broken> {
+        if !destination.flush().map_err(|e| Broken::Destination(Failure::of(&e)))? {
+            return Ok(false);
+        }
+        pool.reclaim(&mut destination.output);
+        moved.fetch_add(std::mem::take(&mut self.waiting), Relaxed);
+        Ok(true)
+    }
+
+    /// Reads once, into the destination's output; whether there may be more.
+    fn fetch(&mut self, source: &mut Leg, destination: &mut Leg, pool: &Pool) -> Result<bool, Broken> {
+        if self.stage != Stage::Moving {
+            return Ok(false);
+        }
+        if !source.early.is_empty() {
+            let early = std::mem::take(&mut source.early);
+            pool.lend(&mut destination.output, false);
+            self.waiting += early.len() as u64;
+            destination.put(&early).map_err(|e| Broken::Destination(misbehaved(&e)))?;
+            return Ok(true);
+        }
+        // Its end may have come with its handshake.
+        if source.session.as_ref().is_some_and(Session::is_closed) {
+            return self.end(destination).map(|()| false);
+        }
+        // A source that has failed is not asked again.
+        let received = source.receive(pool).map_err(|e| Broken::Source(Failure::of(&e)));
+        let Some(received) = received.inspect_err(|_| self.stage = Stage::Ending)? else {
+            pool.reclaim(&mut source.input);
+            return Ok(false);
+        };
+        pool.lend(&mut destination.output, source.bulk());
+        let ended = if source.session.is_some() {
+            self.decrypt(source, destination, received.bytes == 0)
+        } else {
+            self.copy(source, destination).map(|()| received.bytes == 0)
+        };
+        pool.reclaim(&mut source.input);
+        if ended.inspect_err(|_| self.stage = Stage::Ending)? {
+            self.end(destination)?;
+        }
+        Ok(!received.drained)
+    }
+
+    fn end(&mut self, destination: &mut Leg) -> Result<(), Broken> {
+        self.stage = Stage::Ending;
+        if self.failed {
+            return Ok(());
+        }
+        destination.put_end().map_err(|e| Broken::Destination(misbehaved(&e)))
+    }
+
+    fn copy(&mut self, source: &mut Leg, destination: &mut Leg) -> Result<(), Broken> {
+        self.waiting += source.input.filled().len() as u64;
+        let put = destination.put(source.input.filled());
+        source.input.clear();
+        put.map_err(|e| Broken::Destination(misbehaved(&e)))
+    }
+
+    /// Decrypts every whole record; whether the source has said its end.
+    fn decrypt(&mut self, source: &mut Leg, destination: &mut Leg, eof: bool) -> Result<bool, Broken> {
+        let Leg { session: Some(session), input, output, .. } = source else {
+            return Ok(eof);
+        };
+        let mut refused = None;
+        let read = session.read(input, output, &mut |cleartext| {
+            self.waiting += cleartext.len() as u64;
+            destination.put(cleartext).inspect_err(|e| refused = Some(misbehaved(e)))
+        });
+        match (read, refused) {
+            (_, Some(failure)) => Err(Broken::Destination(failure)),
+            (Err(error), None) => Err(Broken::Source(misbehaved(&error))),
+            (Ok(Status::Closed), None) => Ok(true),
+            // The end of TCP's stream without TLS's: anybody on the way may have made it.
+            (Ok(Status::Open), None) if eof => Err(Broken::Source(Failure::Truncated)),
+            (Ok(Status::Open), None) => Ok(false),
+        }
+    }
+}

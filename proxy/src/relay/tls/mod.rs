@@ -1,0 +1,183 @@
+//! The TLS relay: userspace, since the bytes change on their way. Each side is a session or as it is.
+//!
+//! One task, one state machine: a session belongs to both directions, decrypting for one what it encrypts for
+//! the other.
+
+mod lane;
+mod leg;
+#[cfg(test)]
+mod tests;
+
+use std::future::poll_fn;
+use std::os::fd::AsFd;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::Poll;
+use std::time::Instant;
+
+use tokio::task::coop::consume_budget;
+use tokio::time::timeout_at;
+
+use lane::{Lane, Motion};
+pub use leg::Leg;
+
+use super::clock::{Clock, LAST_WORDS, acknowledged, sleep_until};
+use super::{Broken, Fault, Terms, socket};
+use crate::telemetry::{CloseReason, Progress, Transfer};
+use crate::tls::Pool;
+
+/// Cleartext moved so far, in each direction.
+#[derive(Debug, Default)]
+pub struct TlsProgress {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Progress for TlsProgress {
+    fn transfer(&self) -> Transfer {
+        Transfer {
+            received: self.received.load(Relaxed),
+            sent: self.sent.load(Relaxed),
+            ..Transfer::default()
+        }
+    }
+}
+
+/// Downstream and upstream, and what goes on between them.
+struct Pair<'a> {
+    legs: &'a mut [Leg; 2],
+    lanes: [Lane; 2],
+    pool: &'a Pool,
+    progress: &'a TlsProgress,
+}
+
+/// Relays until both directions are complete or something ends the connection. Both sockets are
+/// closed when it returns: in order after [`CloseReason::Finished`], by reset after anything else.
+pub async fn run(
+    mut legs: Box<[Leg; 2]>,
+    pool: &Pool,
+    terms: Terms,
+    progress: Arc<TlsProgress>,
+) -> CloseReason {
+    let mut pair = Pair { legs: &mut legs, lanes: Default::default(), pool, progress: &progress };
+    let reason = pair.relay(terms).await;
+    if reason == CloseReason::Finished {
+        for leg in legs.iter() {
+            // On failure close(2) resets, after everything was delivered: no worse than noisy.
+            let _ = socket::reset_on_close(leg.stream.as_fd(), false);
+        }
+    }
+    reason
+}
+
+impl Pair<'_> {
+    async fn relay(&mut self, terms: Terms) -> CloseReason {
+        let stop = terms.stop.clone();
+        let mut stopped = pin!(stop.cancelled());
+        let mut clock = Clock::new(terms);
+        while !self.lanes.iter().all(Lane::finished) {
+            let until = clock.next();
+            tokio::select! {
+                ended = self.carry() => match ended {
+                    Ok(()) => clock.half_close(),
+                    Err(fault) => return self.last_words(fault).await,
+                },
+                () = sleep_until(until) => {
+                    let ends = [self.legs[0].stream.as_fd(), self.legs[1].stream.as_fd()];
+                    if let Some(reason) = clock.check(ends) {
+                        return reason;
+                    }
+                }
+                () = &mut stopped => return CloseReason::Drained,
+            }
+        }
+        CloseReason::Finished
+    }
+
+    /// Moves bytes until a direction has come to its end. Whoever drops it half-way loses nothing.
+    async fn carry(&mut self) -> Result<(), Fault> {
+        loop {
+            // A fast pair never blocks; other connections want their turn.
+            consume_budget().await;
+            let finished = self.lanes.each_ref().map(Lane::finished);
+            let motions = [self.step(0)?, self.step(1)?];
+            if finished != self.lanes.each_ref().map(Lane::finished) {
+                return Ok(());
+            }
+            if !motions.iter().any(|motion| motion.again) && !self.has_answers(motions) {
+                self.wait(motions).await;
+            }
+        }
+    }
+
+    /// Moves one direction on: 0 is from the client.
+    fn step(&mut self, direction: usize) -> Result<Motion, Fault> {
+        let [downstream, upstream] = &mut *self.legs;
+        let (source, destination, moved, faults) = if direction == 0 {
+            (downstream, upstream, &self.progress.received, FAULTS)
+        } else {
+            (upstream, downstream, &self.progress.sent, [FAULTS[1], FAULTS[0]])
+        };
+        let motion = self.lanes[direction].step(source, destination, self.pool, moved);
+        motion.map_err(|broken: Broken| broken.in_direction(faults[0], faults[1]))
+    }
+
+    /// Whether a session wants to say something of its own, after the direction that would carry it had its
+    /// turn.
+    fn has_answers(&self, motions: [Motion; 2]) -> bool {
+        let says = |leg: usize, motion: Motion| !self.legs[leg].output.is_empty() && !motion.writable;
+        says(1, motions[0]) || says(0, motions[1])
+    }
+
+    /// Waits for whatever the directions wait for.
+    async fn wait(&self, motions: [Motion; 2]) {
+        poll_fn(|cx| {
+            let mut ready = false;
+            for (direction, motion) in motions.iter().enumerate() {
+                let (source, destination) = (&self.legs[direction].stream, &self.legs[1 - direction].stream);
+                // An error is for the next call on the socket to tell.
+                ready |= motion.readable && source.poll_read_ready(cx).is_ready();
+                ready |= motion.writable && destination.poll_write_ready(cx).is_ready();
+            }
+            if ready { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// After a failure of one end: what it had sent before still goes to the other, which is then
+    /// reset too. Bounded, since that other may not be reading.
+    async fn last_words(&mut self, fault: Fault) -> CloseReason {
+        let direction = match fault {
+            Fault::Downstream(_) => 0,
+            Fault::Upstream(_) => 1,
+            Fault::Integrity => return CloseReason::Integrity,
+        };
+        // The alert, where it was we who found fault.
+        let _ = self.legs[direction].flush();
+        let deadline = Instant::now() + LAST_WORDS;
+        self.lanes[direction].fail();
+        let rest = async {
+            // Once the source fails too, the next step only delivers what is there.
+            let mut failures = 0;
+            while failures < 2 {
+                match self.step(direction) {
+                    Ok(Motion { again: true, .. }) => {}
+                    Ok(Motion { writable: true, .. }) => {
+                        let mut motions = [Motion::default(); 2];
+                        motions[direction].writable = true;
+                        self.wait(motions).await;
+                    }
+                    Ok(_) => return,
+                    Err(_) => failures += 1,
+                }
+            }
+        };
+        let _ = timeout_at(deadline.into(), rest).await;
+        acknowledged(self.legs[1 - direction].stream.as_fd(), deadline).await;
+        fault.into()
+    }
+}
+
+/// What a failure of the client's socket, and of the upstream's, is.
+const FAULTS: [fn(super::Failure) -> Fault; 2] = [Fault::Downstream, Fault::Upstream];

@@ -1,0 +1,125 @@
+use std::io::ErrorKind;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+#[tokio::test]
+async fn each_side_may_end_first_and_the_other_go_on() {
+    let keys = Keys::new();
+    for shape in SHAPES {
+        for client_first in [true, false] {
+            let mut rig = Rig::new(&keys, shape).await;
+            {
+                let (first, second) = if client_first {
+                    (&mut rig.client, &mut rig.server)
+                } else {
+                    (&mut rig.server, &mut rig.client)
+                };
+                first.write_all(b"question").await.unwrap();
+                first.shutdown().await.unwrap();
+                let mut heard = Vec::new();
+                second.read_to_end(&mut heard).await.unwrap();
+                assert_eq!(heard, b"question", "{shape:?}");
+                second.write_all(b"answer").await.unwrap();
+                second.flush().await.unwrap();
+                let mut answer = [0; 6];
+                first.read_exact(&mut answer).await.unwrap();
+                second.shutdown().await.unwrap();
+                assert_eq!(first.read(&mut answer).await.unwrap(), 0);
+            }
+            assert_eq!(rig.ended().await.0, CloseReason::Finished, "{shape:?} {client_first}");
+        }
+    }
+}
+
+/// A client whose TCP ends without a word of TLS.
+#[tokio::test]
+async fn a_stream_cut_short_never_ends_in_order() {
+    let keys = Keys::new();
+    for upstream in [false, true] {
+        let ((client, downstream), pool) = (pair().await, Arc::new(Pool::default()));
+        let name = "pay.example.com".try_into().unwrap();
+        let session = keys.terminator.session().unwrap();
+        let (client, leg) =
+            tokio::join!(keys.connector.connect(name, client), secured(downstream, session, &pool));
+        let mut client = client.unwrap();
+        let (mut server, other) = pair().await;
+        let stop = CancellationToken::new();
+        // The peer that is cut short as our client, or as our upstream.
+        let mut legs = Box::new([leg, Leg::plain(other)]);
+        let mut expected = CloseReason::DownstreamTruncated;
+        if upstream {
+            legs.reverse();
+            expected = CloseReason::UpstreamTruncated;
+        }
+        let relay = {
+            let (terms, progress) = (terms(&stop), Arc::default());
+            tokio::spawn(async move { run(legs, &pool, terms, progress).await })
+        };
+        client.write_all(b"half of it").await.unwrap();
+        client.flush().await.unwrap();
+        let mut heard = [0; 10];
+        server.read_exact(&mut heard).await.unwrap();
+        client.get_mut().0.shutdown().await.unwrap();
+        let end = server.read(&mut heard).await;
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(relay.await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_a_reset_is_delivered_and_then_the_reset() {
+    let keys = Keys::new();
+    for shape in SHAPES {
+        let mut rig = Rig::new(&keys, shape).await;
+        let message = vec![5; 100_000];
+        rig.client.write_all(&message).await.unwrap();
+        rig.client.flush().await.unwrap();
+        let mut heard = vec![0; message.len()];
+        rig.server.read_exact(&mut heard).await.unwrap();
+        rig.server.write_all(&message).await.unwrap();
+        rig.server.flush().await.unwrap();
+        rig.client.read_exact(&mut heard).await.unwrap();
+        rig.stop.cancel();
+        assert!(rig.client.read(&mut heard).await.is_err(), "{shape:?}: reset, not ended");
+        assert!(rig.server.read(&mut heard).await.is_err(), "{shape:?}: reset, not ended");
+        assert_eq!(rig.ended().await.0, CloseReason::Drained);
+    }
+}
+
+#[tokio::test]
+async fn silence_and_age_end_it() {
+    let keys = Keys::new();
+    let short = Duration::from_millis(200);
+    for shape in SHAPES {
+        let rig = Rig::with(&keys, shape, |terms| Terms { idle: Some(short), ..terms }).await;
+        assert_eq!(rig.ended().await.0, CloseReason::IdleTimeout);
+        let rig = Rig::with(&keys, shape, |t| Terms { expires: Some(Instant::now() + short), ..t }).await;
+        assert_eq!(rig.ended().await.0, CloseReason::MaxAge);
+        let mut rig = Rig::with(&keys, shape, |terms| Terms { half_closed: Some(short), ..terms }).await;
+        rig.client.shutdown().await.unwrap();
+        assert_eq!(rig.ended().await.0, CloseReason::HalfClosedTimeout);
+    }
+}
+
+#[tokio::test]
+async fn nonsense_after_the_handshake_is_the_peers_fault() {
+    let keys = Keys::new();
+    let ((client, downstream), pool) = (pair().await, Arc::new(Pool::default()));
+    let session = keys.terminator.session().unwrap();
+    let name = "pay.example.com".try_into().unwrap();
+    let (client, leg) =
+        tokio::join!(keys.connector.connect(name, client), secured(downstream, session, &pool));
+    let ((mut raw, _session), (mut server, other)) = (client.unwrap().into_inner(), pair().await);
+    let stop = CancellationToken::new();
+    let terms = terms(&stop);
+    let legs = Box::new([leg, Leg::plain(other)]);
+    let relay = tokio::spawn(async move { run(legs, &pool, terms, Arc::default()).await });
+    raw.write_all(&[23, 3, 3, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20])
+        .await
+        .unwrap();
+    let end = server.read(&mut [0; 1]).await;
+    assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(relay.await.unwrap(), CloseReason::DownstreamTls);
+}

@@ -1,0 +1,48 @@
+//! Asks an upstream for TLS in its own protocol.
+
+use std::io::{self, ErrorKind};
+
+use tokio::net::TcpStream;
+
+/// PostgreSQL's SSLRequest (PostgreSQL 17, 53.7): the length, and 80877103.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// Why an upstream is not about to begin TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum PreludeError {
+    /// It answered that it has none, or something else, or nothing and closed.
+    #[error("the upstream did not agree to TLS")]
+    Refused,
+    /// It did not answer in time.
+    #[error("the upstream did not answer the request for TLS in time")]
+    Timeout,
+    /// Its socket failed.
+    #[error(transparent)]
+    Socket(#[from] io::Error),
+}
+
+/// Asks a PostgreSQL server for TLS. Of its answer one byte is read and no more: what follows belongs to
+/// TLS, or was slipped in (CVE-2021-23222).
+///
+/// # Errors
+/// See [`PreludeError`].
+pub async fn request_tls(stream: &TcpStream) -> Result<(), PreludeError> {
+    let mut request = &SSL_REQUEST[..];
+    while !request.is_empty() {
+        match stream.try_write(request) {
+            Ok(n) => request = &request[n..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut answer = [0];
+    loop {
+        stream.readable().await?;
+        match stream.try_read(&mut answer) {
+            Ok(1) if answer == *b"S" => return Ok(()),
+            Ok(_) => return Err(PreludeError::Refused),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
