@@ -28,6 +28,7 @@ mod shapes;
 mod sleep;
 mod software;
 mod stall;
+mod starttls;
 mod timeouts;
 mod transfer;
 mod victims;

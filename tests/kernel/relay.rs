@@ -31,13 +31,25 @@ impl Relay {
 
     /// Any mapping over this relay.
     pub(crate) fn named(self, name: &str, port: u16, service: &str, spec: &str) -> String {
-        let annotations = match self {
-            Self::Kernel => String::new(),
-            Self::Splice => "annotations: {sluice.dev/relay: splice}, ".to_owned(),
+        self.annotated(name, "", port, service, spec)
+    }
+
+    /// The same with annotations, each with a comma behind it.
+    pub(crate) fn annotated(
+        self,
+        name: &str,
+        annotations: &str,
+        port: u16,
+        service: &str,
+        spec: &str,
+    ) -> String {
+        let relay = match self {
+            Self::Kernel => "auto",
+            Self::Splice => "splice",
         };
         format!(
             "---\napiVersion: getambassador.io/v3alpha1\nkind: TCPMapping\n\
-             metadata: {{{annotations}name: {name}}}\n\
+             metadata: {{annotations: {{{annotations} sluice.dev/relay: {relay}}}, name: {name}}}\n\
              spec:\n  address: 127.0.0.1\n  port: {port}\n  service: \"{service}\"\n{spec}"
         )
     }

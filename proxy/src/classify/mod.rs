@@ -11,4 +11,4 @@ mod tests;
 pub use client_hello::{ClientHello, LIMIT, Parsed, parse};
 pub use peek::{Unclassified, client_hello};
 pub use postgres::{REFUSAL, SSL_REQUEST};
-pub use prelude::answer;
+pub use prelude::{Answered, answer};

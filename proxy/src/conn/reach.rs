@@ -8,11 +8,12 @@ use super::farewell::farewell;
 use super::side::{Raw, Side, register, release};
 use super::{ConnRecord, Ctx};
 use crate::config::model::{Mapping, Prelude};
+use crate::relay::Spoken;
 use crate::relay::tls::Leg;
 use crate::route::Target;
 use crate::telemetry::{self, CloseReason};
 use crate::tls::{HandshakeError, Originator, facts, shake_hands};
-use crate::upstream::{Connected, DialError, PreludeError, request_tls};
+use crate::upstream::{Asked, Connected, DialError, PreludeError, request_tls};
 
 /// Connects to a target's upstream and does everything that comes before the client's bytes, all within the
 /// connect timeout.
@@ -31,18 +32,20 @@ pub(super) async fn reach<S>(
     }
     let stream = register(socket)?;
     let deadline = begun + mapping.timeouts.connect;
-    match mapping.prelude {
+    let spoken = match mapping.prelude {
         Some(Prelude::Postgres) => {
             let asked = timeout_at(deadline.into(), request_tls(&stream)).await;
-            asked.unwrap_or(Err(PreludeError::Timeout)).map_err(|error| {
+            let asked = asked.unwrap_or(Err(PreludeError::Timeout));
+            let Asked { heard, said } = asked.map_err(|error| {
                 tracing::debug!(conn = record.id(), mapping = %mapping.name, %error, "the upstream takes no TLS");
                 unwilling(&error)
             })?;
+            Spoken { heard, said, in_part: false }
         }
-        None => {}
-    }
+        None => Spoken::default(),
+    };
     match originate {
-        None => Ok(Side::Raw(Raw { socket: release(stream)?, untouched: false })),
+        None => Ok(Side::Raw(Raw { socket: release(stream)?, spoken })),
         Some(originator) => {
             let secured = originate_over(stream, originator, mapping, deadline, record, ctx).await;
             secured.map(|leg| Side::Secured(Box::new(leg)))

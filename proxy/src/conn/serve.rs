@@ -28,9 +28,9 @@ async fn forward(accepted: Accepted, record: &ConnRecord, ctx: &Ctx) -> Result<C
     let Target { mapping, state, .. } = &*target;
     let begun = match (client, upstream) {
         (Side::Raw(client), Side::Raw(upstream)) => {
-            let untouched = client.untouched && upstream.untouched;
+            let spoken = [client.spoken, upstream.spoken];
             let sockets = [client.socket, upstream.socket];
-            ctx.relays.begin(mapping.relay, state.as_ref().as_ref(), sockets, untouched)
+            ctx.relays.begin(mapping.relay, state.as_ref().as_ref(), sockets, spoken)
         }
         (client, upstream) => ctx.relays.secure([client.into_leg()?, upstream.into_leg()?]),
     };

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use tokio::net::TcpStream;
 
+use crate::relay::Spoken;
 use crate::relay::tls::Leg;
 use crate::telemetry::CloseReason;
 
@@ -21,14 +22,14 @@ pub(super) enum Side {
 #[derive(Debug)]
 pub(super) struct Raw {
     pub(super) socket: OwnedFd,
-    /// Whether every byte is still in it, either way: a prelude is not.
-    pub(super) untouched: bool,
+    /// What was said on it before.
+    pub(super) spoken: Spoken,
 }
 
 impl Side {
     /// A socket that nobody has looked into.
     pub(super) fn untouched(socket: OwnedFd) -> Self {
-        Self::Raw(Raw { socket, untouched: true })
+        Self::Raw(Raw { socket, spoken: Spoken::default() })
     }
 
     /// As the TLS relay takes it.

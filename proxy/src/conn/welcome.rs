@@ -9,8 +9,9 @@ use tokio::net::TcpStream;
 use super::farewell::{UNRECOGNIZED_NAME, farewell};
 use super::side::{Raw, Side, register, release};
 use super::{ConnRecord, Ctx};
-use crate::classify::{self, ClientHello, Unclassified};
+use crate::classify::{self, Answered, ClientHello, Unclassified};
 use crate::config::model::Prelude;
+use crate::relay::Spoken;
 use crate::relay::kernel::MappingState;
 use crate::relay::tls::Leg;
 use crate::route::{Listener, Target};
@@ -29,8 +30,8 @@ pub(super) async fn welcome(
     opened: Instant,
 ) -> Result<(Side, Arc<Target<State>>), CloseReason> {
     let stream = register(socket)?;
-    let hello = match identify(&stream, listener.prelude, opened + ctx.handshakes.hello).await {
-        Ok(hello) => hello,
+    let (hello, spoken) = match identify(&stream, listener.prelude, opened + ctx.handshakes.hello).await {
+        Ok(identified) => identified,
         Err(why) => return Err(turn_away(stream, listener.prelude, &why, record).await),
     };
     record.asked_for(hello.server_name.as_deref());
@@ -41,22 +42,26 @@ pub(super) async fn welcome(
     let target = group.turn().ok_or(CloseReason::NoUpstream)?;
     record.mapped(&target.mapping.name.0, &target.mapping.stats_name);
     let side = match &group.terminate {
-        None => Side::Raw(Raw { socket: release(stream)?, untouched: listener.prelude.is_none() }),
+        None => Side::Raw(Raw { socket: release(stream)?, spoken }),
         Some(terminator) => terminate(stream, terminator, record, ctx, opened).await?,
     };
     Ok((side, target))
 }
 
+/// The client's hello, and what was said before it.
 async fn identify(
     stream: &TcpStream,
     prelude: Option<Prelude>,
     deadline: Instant,
-) -> Result<ClientHello, Unclassified> {
-    match prelude {
-        Some(Prelude::Postgres) => classify::answer(stream, deadline).await?,
-        None => {}
-    }
-    classify::client_hello(stream, deadline).await
+) -> Result<(ClientHello, Spoken), Unclassified> {
+    let spoken = match prelude {
+        Some(Prelude::Postgres) => {
+            let Answered { heard, said, hasty } = classify::answer(stream, deadline).await?;
+            Spoken { heard, said, in_part: hasty }
+        }
+        None => Spoken::default(),
+    };
+    Ok((classify::client_hello(stream, deadline).await?, spoken))
 }
 
 /// Tells a client what it should have done, where its protocol has words for it.

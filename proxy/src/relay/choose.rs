@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::kernel::{KernelRelay, MappingState};
 use super::splice::{self, SpliceProgress};
 use super::tls::{self, Leg, TlsProgress};
-use super::{Terms, kernel};
+use super::{Spoken, Terms, kernel};
 use crate::config::model::RelayChoice;
 use crate::telemetry::{CloseReason, Progress, RelayKind};
 use crate::tls::Pool;
@@ -58,20 +58,19 @@ impl Relays {
         self.kernel.as_ref().map(|kernel| kernel.mapping(label))
     }
 
-    /// Takes downstream and upstream sockets, in this order, both connected. The kernel's relay, which proves
-    /// its counts by those of the sockets, takes them `untouched` alone: nothing read, nothing sent.
+    /// Takes downstream and upstream sockets, in this order, both connected, and what was `spoken` on each.
     #[must_use]
     pub fn begin(
         &self,
         choice: RelayChoice,
         mapping: Option<&MappingState>,
         sockets: [OwnedFd; 2],
-        untouched: bool,
+        spoken: [Spoken; 2],
     ) -> Begun<'_> {
         let (fallback, sockets) = match (choice, &self.kernel, mapping) {
-            _ if !untouched => ("prelude", sockets),
+            _ if spoken.iter().any(|spoken| spoken.in_part) => ("prelude", sockets),
             (RelayChoice::Splice, ..) => ("configured", sockets),
-            (RelayChoice::Auto, Some(kernel), Some(mapping)) => match kernel.take(mapping, sockets) {
+            (RelayChoice::Auto, Some(kernel), Some(mapping)) => match kernel.take(mapping, sockets, spoken) {
                 Ok(carrying) => {
                     return Begun {
                         kind: RelayKind::Kernel,

@@ -36,6 +36,17 @@ pub struct Terms {
     pub stop: CancellationToken,
 }
 
+/// What was said on a socket before its relay had it, in a protocol's prelude.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spoken {
+    /// Bytes read from it.
+    pub heard: u64,
+    /// Bytes written to it.
+    pub said: u64,
+    /// What was read may have been a part of a segment: the kernel hands segments out whole.
+    pub in_part: bool,
+}
+
 /// How a relay ended before both directions were complete: which socket failed, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {

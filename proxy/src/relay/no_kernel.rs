@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::{Step, Terms};
+use super::{Spoken, Step, Terms};
 use crate::config::settings;
 use crate::telemetry::{CloseReason, KernelStats, Progress};
 
@@ -72,7 +72,7 @@ impl KernelRelay {
     ///
     /// # Errors
     /// Unreachable.
-    pub fn take(&self, (): &MappingState, _: [OwnedFd; 2]) -> Result<Carrying, Declined> {
+    pub fn take(&self, (): &MappingState, _: [OwnedFd; 2], _: [Spoken; 2]) -> Result<Carrying, Declined> {
         match self.0 {}
     }
 }

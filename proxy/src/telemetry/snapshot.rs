@@ -24,10 +24,8 @@ pub struct ConnSnapshot {
     /// The name that the client asked for (SNI), where it was looked at.
     pub sni: Option<Arc<str>>,
     /// The client's TLS, where it ends here.
-    #[serde(skip)]
     pub tls: Option<Arc<TlsFacts>>,
     /// The upstream's TLS, where it begins here.
-    #[serde(skip)]
     pub upstream_tls: Option<Arc<TlsFacts>>,
     /// The upstream's address, once connected.
     pub upstream: Option<SocketAddr>,

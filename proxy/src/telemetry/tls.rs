@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 /// Facts of one session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TlsFacts {
     /// `TLSv1.3`.
     pub version: &'static str,

@@ -5,5 +5,5 @@ mod prelude;
 mod resolve;
 
 pub use dial::{Connected, DialError, Dialer};
-pub use prelude::{PreludeError, request_tls};
+pub use prelude::{Asked, PreludeError, request_tls};
 pub use resolve::{ResolveError, Resolver};

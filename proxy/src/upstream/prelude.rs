@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind};
 
+use rustix::net::{RecvFlags, recv};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// PostgreSQL's SSLRequest (PostgreSQL 17, 53.7): the length, and 80877103.
@@ -21,12 +23,21 @@ pub enum PreludeError {
     Socket(#[from] io::Error),
 }
 
-/// Asks a PostgreSQL server for TLS. Of its answer one byte is read and no more: what follows belongs to
-/// TLS, or was slipped in (CVE-2021-23222).
+/// What was said with an upstream before TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Bytes taken out of its socket.
+    pub heard: u64,
+    /// Bytes written to it.
+    pub said: u64,
+}
+
+/// Asks a PostgreSQL server for TLS. Of its answer one byte is read and no more. A server then waits for the
+/// ClientHello: whatever is there before was slipped in (CVE-2021-23222).
 ///
 /// # Errors
 /// See [`PreludeError`].
-pub async fn request_tls(stream: &TcpStream) -> Result<(), PreludeError> {
+pub async fn request_tls(stream: &TcpStream) -> Result<Asked, PreludeError> {
     let mut request = &SSL_REQUEST[..];
     while !request.is_empty() {
         match stream.try_write(request) {
@@ -39,10 +50,17 @@ pub async fn request_tls(stream: &TcpStream) -> Result<(), PreludeError> {
     loop {
         stream.readable().await?;
         match stream.try_read(&mut answer) {
-            Ok(1) if answer == *b"S" => return Ok(()),
+            Ok(1) if answer == *b"S" && stream.try_io(Interest::READABLE, || peek(stream)).is_err() => {
+                return Ok(Asked { heard: 1, said: SSL_REQUEST.len() as u64 });
+            }
             Ok(_) => return Err(PreludeError::Refused),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Bytes that are there; an error where none are.
+fn peek(stream: &TcpStream) -> io::Result<usize> {
+    Ok(recv(stream, &mut [0; 1][..], RecvFlags::DONTWAIT | RecvFlags::PEEK)?.1)
 }

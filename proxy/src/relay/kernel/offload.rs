@@ -79,7 +79,7 @@ impl Offload {
         };
         for (end, lane) in PairEnd::BOTH.into_iter().zip(&*lanes) {
             let joined = end == PairEnd::Downstream || refused.is_none();
-            if joined && lane.written() == 0 {
+            if joined && lane.is_fresh() {
                 Credit::open(pair.lane(end));
             }
         }

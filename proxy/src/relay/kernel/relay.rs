@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::super::{Step, Terms};
+use super::super::{Spoken, Step, Terms};
 use super::offload::{Declined, Offload, Window};
 use super::run::{Agent, FellBack};
 use super::selftest::{SelfTestError, self_test};
@@ -106,7 +106,12 @@ impl KernelRelay {
     ///
     /// # Errors
     /// Why userspace has to carry them, with the sockets.
-    pub fn take(&self, mapping: &MappingState, sockets: [OwnedFd; 2]) -> Result<Carrying, Declined> {
+    pub fn take(
+        &self,
+        mapping: &MappingState,
+        sockets: [OwnedFd; 2],
+        spoken: [Spoken; 2],
+    ) -> Result<Carrying, Declined> {
         if !self.on.load(Relaxed) {
             return Err(Declined { reason: "switched_off", sockets });
         }
@@ -116,7 +121,7 @@ impl KernelRelay {
             after: self.after,
             on: Arc::clone(&self.on),
         };
-        Carrying::new(&self.datapath, offload, sockets)
+        Carrying::new(&self.datapath, offload, sockets, spoken)
     }
 
     /// The kernel's side, for metrics.
@@ -142,13 +147,14 @@ impl Carrying {
         datapath: &Arc<Datapath>,
         offload: Offload,
         sockets: [OwnedFd; 2],
+        spoken: [Spoken; 2],
     ) -> Result<Self, Declined> {
         let pair =
             Pair::new(datapath, sockets).map_err(|sockets| Declined { reason: "map_full", sockets })?;
         if offload.after > 0 {
-            return Ok(Self { agent: Agent::new(pair, offload), refused: None });
+            return Ok(Self { agent: Agent::new(pair, offload, spoken), refused: None });
         }
-        let (agent, refused) = Agent::joined(pair, &offload)?;
+        let (agent, refused) = Agent::joined(pair, &offload, spoken)?;
         Ok(Self { agent, refused })
     }
 

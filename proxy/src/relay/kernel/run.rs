@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::clock::{Clock, LAST_WORDS, sleep_until};
-use super::super::{Fault, Terms, socket};
+use super::super::{Fault, Spoken, Terms, socket};
 use super::lane::{Lane, Wants};
 use super::offload::{Declined, NotJoined, Offload};
 use super::progress::KernelProgress;
@@ -30,16 +30,20 @@ pub(super) struct Agent {
 
 impl Agent {
     /// An agent that carries both lanes, until they have shown that it is worth joining them.
-    pub(super) fn new(pair: Pair, offload: Offload) -> Self {
-        Self::with(pair, PairEnd::BOTH.map(Lane::new), Some(offload), Interest::INPUT)
+    pub(super) fn new(pair: Pair, offload: Offload, spoken: [Spoken; 2]) -> Self {
+        Self::with(pair, PairEnd::BOTH.map(|end| Lane::new(end, spoken)), Some(offload), Interest::INPUT)
     }
 
     /// An agent whose lanes join at once, and why one does not.
     ///
     /// # Errors
     /// Why neither does.
-    pub(super) fn joined(pair: Pair, offload: &Offload) -> Result<(Self, Option<&'static str>), Declined> {
-        let mut lanes = PairEnd::BOTH.map(Lane::new);
+    pub(super) fn joined(
+        pair: Pair,
+        offload: &Offload,
+        spoken: [Spoken; 2],
+    ) -> Result<(Self, Option<&'static str>), Declined> {
+        let mut lanes = PairEnd::BOTH.map(|end| Lane::new(end, spoken));
         match offload.join(&pair, &mut lanes) {
             Ok(refused) => Ok((Self::with(pair, lanes, None, Interest::END), refused)),
             Err(NotJoined { reason, untouched: true }) => Err(Declined { reason, sockets: pair.dissolve() }),

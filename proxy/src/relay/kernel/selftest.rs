@@ -108,8 +108,8 @@ async fn exchange(
     let slot = crate::ebpf::MappingSlot::new(datapath, &"self-test".into());
     let sockets = [downstream.into_std()?.into(), OwnedFd::from(upstream)];
     let offload = Offload { mapping: slot.id(), window, after: 0, on: Arc::new(AtomicBool::new(true)) };
-    let carrying =
-        Carrying::new(datapath, offload, sockets).map_err(|d| SelfTestError::Declined(d.reason))?;
+    let carrying = Carrying::new(datapath, offload, sockets, Default::default())
+        .map_err(|d| SelfTestError::Declined(d.reason))?;
     let terms = Terms {
         idle: None,
         half_closed: None,

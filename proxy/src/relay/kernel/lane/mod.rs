@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::super::socket;
-use super::super::{Failure, Fault};
+use super::super::{Failure, Fault, Spoken};
 use super::credit::{Credit, Grant};
 use crate::ebpf::{Event, Events, LaneView, Pair, PairEnd};
 use carry::{Carry, Failed, Pause};
@@ -38,6 +38,10 @@ pub(super) struct Wants {
 #[derive(Debug)]
 pub(super) struct Lane {
     source: PairEnd,
+    /// What was read from the source before the lane began.
+    heard: u64,
+    /// What the destination had accepted before the lane began.
+    base: u64,
     /// With credit, the verdict carries, and the agent what it passes; without, the agent alone.
     credit: Option<Credit>,
     /// Bytes the agent wrote to the destination.
@@ -63,10 +67,13 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// A lane that its agent carries, until it joins.
-    pub(super) fn new(source: PairEnd) -> Self {
+    /// A lane that its agent carries, until it joins; `spoken` on either end before.
+    pub(super) fn new(source: PairEnd, spoken: [Spoken; 2]) -> Self {
+        let destination = source.other().index();
         Self {
             source,
+            heard: spoken[source.index()].heard,
+            base: BASES[destination] + spoken[destination].said,
             credit: None,
             written: 0,
             barrier_at: None,
@@ -107,6 +114,11 @@ impl Lane {
         self.credit.is_none()
     }
 
+    /// Whether nothing was ever read from the source.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.heard == 0 && self.written == 0
+    }
+
     /// What the agent has carried, in credit's currency.
     pub(super) fn charged(&self) -> u64 {
         self.carry.charged()
@@ -120,7 +132,7 @@ impl Lane {
     /// The source is in the kernel's hands from now on. Without a limit, until the first segment is
     /// proven, where something was read before.
     pub(super) fn join(&mut self, credit: Credit) {
-        self.unproven = self.written > 0;
+        self.unproven = !self.is_fresh();
         self.credit = Some(credit);
     }
 
@@ -268,7 +280,7 @@ impl Lane {
         if received()? != before {
             return Ok(());
         }
-        self.stale = (passed + self.written).saturating_sub(before);
+        self.stale = (self.heard + passed + self.written).saturating_sub(before);
         self.unproven = false;
         Ok(())
     }
@@ -364,7 +376,7 @@ impl Lane {
     fn accepted(&mut self, pair: &Pair) -> Result<u64, Fault> {
         let destination = self.source.other();
         let now = socket::accepted(pair.socket(destination)).map_err(|e| self.fault(destination, &e))?;
-        self.accepted = now.total().saturating_sub(self.base());
+        self.accepted = now.total().saturating_sub(self.base);
         Ok(self.accepted)
     }
 
@@ -387,7 +399,7 @@ impl Lane {
     }
 
     fn grant(&mut self, pair: &Pair) -> Result<Wants, Fault> {
-        let (destination, base) = (self.source.other(), self.base());
+        let (destination, base) = (self.source.other(), self.base);
         let Some(credit) = self.credit.as_mut().filter(|_| !self.unproven) else {
             return Ok(Wants::default());
         };
@@ -410,7 +422,7 @@ impl Lane {
         }
         let info = socket::tcp_info(pair.socket(self.source)).map_err(|e| self.fault(self.source, &e))?;
         // The FIN counts one.
-        if info.received != self.view(pair).redirected() + self.written + 1 {
+        if info.received != self.heard + self.view(pair).redirected() + self.written + 1 {
             return Err(Fault::Integrity);
         }
         let destination = self.source.other();
@@ -425,11 +437,6 @@ impl Lane {
         settled
             && self.carry.is_empty()
             && socket::unacked(pair.socket(self.source.other())).unwrap_or(0) == 0
-    }
-
-    /// What the destination had accepted before the lane began.
-    fn base(&self) -> u64 {
-        BASES[self.source.other().index()]
     }
 
     fn view<'a>(&self, pair: &'a Pair) -> LaneView<'a> {
