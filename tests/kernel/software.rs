@@ -1,12 +1,15 @@
 //! Real servers and their own clients.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::payload::Payload;
+use crate::harness::sluice::Builder;
+use crate::harness::tls::Ca;
 use crate::harness::{client, eventually, net};
-use crate::relay::{BACK, FRONT, Relay, on_both_relays};
+use crate::relay::{BACK, FRONT, Relay, on_both_relays, ready};
 
 on_both_relays!(scp, pgbench, redis);
 
@@ -94,44 +97,121 @@ fn scp(relay: Relay) {
     payload.expect_to_end(&mut fs::File::open(&back).unwrap());
 }
 
-/// Twenty sessions of transactions; pgbench itself fails on the first that does not commit.
-fn pgbench(relay: Relay) {
-    let bin = eventually("PostgreSQL's programs", || {
-        let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
-        versions.flatten().map(|v| v.path().join("bin")).find(|b| b.join("initdb").exists())
-    });
-    let folder = folder("postgres");
-    net::run("chown", &["postgres", text(&folder)]);
-    let data = folder.join("data");
-    let as_postgres = |program: &str| {
-        // Execs, so that signals reach the server itself.
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]);
-        command.arg(bin.join(program)).current_dir(&folder);
-        command
-    };
-    let made = as_postgres("initdb").args(["-D", text(&data), "-A", "trust", "-N"]).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let settings = ["-p", "7001", "-h", "127.0.0.1", "-k", "", "-F", "-N", "50"];
-    let _postgres =
-        Server::start(as_postgres("postgres").args(["-D", text(&data)]).args(settings), folder.clone());
-    let mut sluice = relay.start();
+/// A PostgreSQL server behind sluice, and where its programs are.
+struct Postgres {
+    bin: PathBuf,
+    folder: PathBuf,
+    _server: Server,
+}
 
-    let through = ["-h", "127.0.0.1", "-p", "7000", "-U", "postgres"];
-    let run = |args: &[&str]| {
-        let bench = bin.join("pgbench");
+impl Postgres {
+    /// Started with more settings; `files` are put into its folder, its own alone.
+    fn start(files: &[(&str, &str)], settings: &[&str]) -> Self {
+        let bin = eventually("PostgreSQL's programs", || {
+            let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+            versions.flatten().map(|v| v.path().join("bin")).find(|b| b.join("initdb").exists())
+        });
+        let folder = folder("postgres");
+        for (name, content) in files {
+            fs::write(folder.join(name), content).unwrap();
+            fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        net::run("chown", &["-R", "postgres", text(&folder)]);
+        let data = folder.join("data");
+        let as_postgres = |program: &str| {
+            // Execs, so that signals reach the server itself.
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]);
+            command.arg(bin.join(program)).current_dir(&folder);
+            command
+        };
+        let made = as_postgres("initdb").args(["-D", text(&data), "-A", "trust", "-N"]).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut server = as_postgres("postgres");
+        server.args(["-D", text(&data), "-p", "7001", "-h", "127.0.0.1", "-k", "", "-F", "-N", "50"]);
+        let server = Server::start(server.args(settings), folder.clone());
+        Self { bin, folder, _server: server }
+    }
+
+    /// What a client program says, once the server takes sessions.
+    fn run(&self, program: &str, args: &[&str]) -> String {
+        let program = self.bin.join(program);
         eventually("PostgreSQL ready for sessions", || {
-            let output = Command::new(&bench).args(through).args(args).arg("postgres").output().unwrap();
+            let output = Command::new(&program).args(args).output().unwrap();
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
             // «starting up» is all that may be wrong.
             assert!(output.status.success() || errors.contains("starting up"), "{errors}");
             output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
         })
+    }
+}
+
+/// Twenty sessions of transactions; pgbench itself fails on the first that does not commit.
+fn pgbench(relay: Relay) {
+    let postgres = Postgres::start(&[], &[]);
+    let mut sluice = relay.start();
+    let run = |args: &[&str]| {
+        let through = ["-h", "127.0.0.1", "-p", "7000", "-U", "postgres"];
+        postgres.run("pgbench", &[&through, args, &["postgres"]].concat())
     };
     run(&["-i", "-q", "-s", "1"]);
     let report = run(&["-c", "20", "-j", "2", "-t", "50", "-n"]);
     assert!(report.contains("number of transactions actually processed: 1000/1000"), "{report}");
     relay.carried(&sluice.closed());
+}
+
+/// libpq verifies whom it talks to by name, through PostgreSQL's own prelude: sluice, which goes on in the
+/// clear or in TLS of its own, or the server itself, by the name in the ClientHello.
+#[test]
+fn psql_verifies_in_full() {
+    if !ready("psql_verifies_in_full") {
+        return;
+    }
+    let ca = Ca::new();
+    let (ours, its) = (ca.leaf(&["front.test"]), ca.leaf(&["db.test"]));
+    let files = [("server.crt", &*its.chain), ("server.key", &*its.key), ("ca.crt", &*ca.pem)];
+    let postgres = Postgres::start(
+        &files,
+        &["-c", "ssl=on", "-c", "ssl_cert_file=../server.crt", "-c", "ssl_key_file=../server.key"],
+    );
+    let mapping = |name: &str, annotations: &str, host: &str, service: &str| {
+        format!(
+            "---\napiVersion: getambassador.io/v3alpha1\nkind: TCPMapping\n\
+             metadata: {{name: {name}, annotations: {{sluice.dev/starttls: postgres{annotations}}}}}\n\
+             spec: {{address: 127.0.0.1, port: 7000, host: {host}, service: \"{service}\"}}\n"
+        )
+    };
+    let documents = [
+        ours.secret("front"),
+        "---\napiVersion: getambassador.io/v3alpha1\nkind: TLSContext\nmetadata: {name: front}\n\
+         spec: {hosts: [front.test], secret: front}\n"
+            .to_owned(),
+        mapping("clear", "", "front.test", BACK),
+        mapping("through", ", sluice.dev/tls-mode: passthrough", "db.test", BACK),
+    ];
+    let mut sluice = Builder::new(&documents.concat()).start();
+    let authority = postgres.folder.join("ca.crt");
+    let asks = |host: &str| {
+        let to = format!(
+            "host={host} hostaddr=127.0.0.1 port=7000 user=postgres dbname=postgres sslmode=verify-full \
+             sslrootcert={}",
+            text(&authority)
+        );
+        postgres.run(
+            "psql",
+            &["-At", "-d", &to, "-c", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"],
+        )
+    };
+    // Whether the session is in TLS, as the server sees it, and who carries it.
+    for (host, encrypted, relay) in [("front.test", "f", "tls"), ("db.test", "t", "kernel")] {
+        assert_eq!(asks(host).trim(), encrypted, "{host}");
+        let record = sluice.closed();
+        assert_eq!((&record["relay"], &record["sni"]), (&relay.into(), &host.into()), "{record}");
+        // PostgreSQL closes without reading psql's close_notify, which resets: a client would see that
+        // without sluice too. Where TLS ends in sluice it says its end in order.
+        let ends: &[&str] = if relay == "tls" { &["finished"] } else { &["finished", "upstream_reset"] };
+        assert!(ends.contains(&record["reason"].as_str().unwrap()), "{record}");
+    }
 }
 
 /// Pipelined commands, a million of each kind, and every reply counted: by the benchmark, which ends

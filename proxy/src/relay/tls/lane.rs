@@ -1,11 +1,12 @@
 //! One direction: out of one leg, into the other, until the end of the stream.
 
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::super::{Broken, Failure, socket};
 use super::leg::{Leg, misbehaved};
-use crate::tls::{Pool, Session, Status};
+use crate::tls::{Pool, Status};
 
 /// How far a direction is.
 #[derive(Debug, Default)]
@@ -69,7 +70,12 @@ impl Lane {
         let more = self.fetch(source, destination, pool)?;
         let delivered = self.deliver(destination, pool, moved)?;
         if delivered && self.stage == Stage::Ending && !self.failed {
-            socket::finish(destination.stream.as_fd()).map_err(|e| Broken::Destination(Failure::of(&e)))?;
+            match socket::finish(destination.stream.as_fd()) {
+                // A peer that has said its own end may be gone altogether, and our close_notify, which is
+                // bytes to its kernel, is answered by a reset.
+                Err(e) if e.kind() == ErrorKind::NotConnected && destination.has_ended() => {}
+                finished => finished.map_err(|e| Broken::Destination(Failure::of(&e)))?,
+            }
             self.stage = Stage::Finished;
         }
         let moving = self.stage == Stage::Moving;
@@ -103,7 +109,7 @@ impl Lane {
             return Ok(true);
         }
         // Its end may have come with its handshake.
-        if source.session.as_ref().is_some_and(Session::is_closed) {
+        if source.has_ended() {
             return self.end(destination).map(|()| false);
         }
         // A source that has failed is not asked again.

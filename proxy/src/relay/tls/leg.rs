@@ -57,6 +57,11 @@ impl Leg {
         Self { stream, session, input, output: Buffer::default(), early, bulk: false }
     }
 
+    /// Whether the peer has said close_notify.
+    pub(super) fn has_ended(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_closed)
+    }
+
     /// Whether reads are large at the moment.
     pub(super) fn bulk(&self) -> bool {
         self.bulk
