@@ -187,6 +187,7 @@ pub(crate) fn echoed(stream: &mut (impl Read + Write), words: &[u8]) -> Vec<u8> 
 pub(crate) fn backend(address: &str, name: &'static str, config: ServerConfig) -> Backend {
     let config = Arc::new(config);
     Backend::serve(address, move |stream| {
+        stream.set_nodelay(true).unwrap();
         let mut server = Server::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
         if server.conn.complete_io(&mut server.sock).is_err() {
             return;

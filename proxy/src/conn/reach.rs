@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::farewell::farewell;
@@ -22,16 +23,28 @@ pub(super) async fn reach<S>(
     record: &ConnRecord,
     ctx: &Ctx,
 ) -> Result<Side, CloseReason> {
-    let Target { mapping, originate, .. } = target;
+    let mapping = &target.mapping;
     let begun = Instant::now();
     let dialled = ctx.dialer.dial(&mapping.service, mapping.families, mapping.timeouts.connect).await;
     let Connected { socket, address } = dialled.map_err(|error| refused(&error, record, mapping))?;
     record.connected(address, begun.elapsed());
-    if mapping.prelude.is_none() && originate.is_none() {
+    if mapping.prelude.is_none() && target.originate.is_none() {
         return Ok(Side::untouched(socket));
     }
     let stream = register(socket)?;
-    let deadline = begun + mapping.timeouts.connect;
+    // Boxed: connections that want none of it need not hold the room for it.
+    Box::pin(prepare(stream, target, begun + mapping.timeouts.connect, record, ctx)).await
+}
+
+/// What the mapping's upstream wants to hear before the client's bytes.
+async fn prepare<S>(
+    stream: TcpStream,
+    target: &Target<S>,
+    deadline: Instant,
+    record: &ConnRecord,
+    ctx: &Ctx,
+) -> Result<Side, CloseReason> {
+    let Target { mapping, originate, .. } = target;
     let spoken = match mapping.prelude {
         Some(Prelude::Postgres) => {
             let asked = timeout_at(deadline.into(), request_tls(&stream)).await;
@@ -47,14 +60,14 @@ pub(super) async fn reach<S>(
     match originate {
         None => Ok(Side::Raw(Raw { socket: release(stream)?, spoken })),
         Some(originator) => {
-            let secured = originate_over(stream, originator, mapping, deadline, record, ctx).await;
+            let secured = begin_tls(stream, originator, mapping, deadline, record, ctx).await;
             secured.map(|leg| Side::Secured(Box::new(leg)))
         }
     }
 }
 
-async fn originate_over(
-    stream: tokio::net::TcpStream,
+async fn begin_tls(
+    stream: TcpStream,
     originator: &Originator,
     mapping: &Mapping,
     deadline: Instant,

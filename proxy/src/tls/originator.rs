@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use rustls::sign::SingleCertAndKey;
 
@@ -12,6 +13,10 @@ use super::parameters::{alpn, provider, versions};
 use super::session::Session;
 use super::verifier::UpstreamVerifier;
 use crate::config::model::{Host, Origination};
+
+/// Tickets that are remembered, eight a name at most: most originations have one name, and the table is
+/// allocated for all.
+const TICKETS: usize = 64;
 
 /// An [`Origination`] in service. It remembers sessions of its own, so that what one asks of an upstream is
 /// never answered by a session of another.
@@ -42,6 +47,7 @@ impl Originator {
             }
         };
         config.alpn_protocols = alpn(parameters);
+        config.resumption = Resumption::in_memory_sessions(TICKETS);
         config.enable_sni = origination.server_name.is_some();
         Ok(Self { origination: Arc::clone(origination), config: Arc::new(config) })
     }

@@ -17,7 +17,7 @@ use super::session::Session;
 use crate::config::model::{ClientCertificates, Termination, Trust};
 
 /// Sessions that a server remembers for clients of TLS 1.2 that take no tickets.
-const SESSIONS: usize = 1024;
+const SESSIONS: usize = 256;
 
 /// A [`Termination`] in service. It has a ticket key of its own, so that what one asks of clients is never
 /// answered by a session of another.

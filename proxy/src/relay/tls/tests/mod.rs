@@ -2,7 +2,6 @@
 
 mod bulk;
 mod ends;
-mod memory;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
