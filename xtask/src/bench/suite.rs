@@ -1,0 +1,57 @@
+//! The two benches: what is measured, who takes part, and where the figures go.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::case::Case;
+use super::peers::Peer;
+use super::way::Way;
+use crate::cmd;
+
+/// A set of cases, and of ways for connections to come in and go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// Bytes as they are, both sides.
+    Cleartext,
+    /// TLS from the client on, ended or begun anew for the backend.
+    Tls,
+}
+
+impl Suite {
+    /// The listeners that every peer has.
+    pub(super) fn ways(self) -> &'static [Way] {
+        match self {
+            Self::Cleartext => &[Way::Plain],
+            Self::Tls => &[Way::Ecdsa, Way::Rsa, Way::Again],
+        }
+    }
+
+    /// Its cases, in the order they are run and reported.
+    pub(super) fn cases(self) -> impl Iterator<Item = Case> {
+        Case::all().iter().copied().filter(move |case| self.ways().contains(&case.way()))
+    }
+
+    /// Who takes part, in the order of reports.
+    pub(super) fn peers(self) -> impl Iterator<Item = Peer> {
+        Peer::all().iter().copied().filter(move |peer| match peer {
+            // Where TLS ends or begins there is one relay.
+            Peer::Sluice => self == Self::Tls,
+            Peer::SluiceKernel | Peer::SluiceSplice => self == Self::Cleartext,
+            Peer::Direct | Peer::Haproxy | Peer::Nginx | Peer::Envoy => true,
+        })
+    }
+
+    /// Where its last samples are.
+    pub(super) fn latest(self) -> PathBuf {
+        folder().join(match self {
+            Self::Cleartext => "latest.json",
+            Self::Tls => "latest-tls.json",
+        })
+    }
+}
+
+/// For configurations, certificates, logs and samples.
+pub(super) fn folder() -> PathBuf {
+    cmd::target_dir().join("bench")
+}
