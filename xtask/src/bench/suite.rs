@@ -55,3 +55,37 @@ impl Suite {
 pub(super) fn folder() -> PathBuf {
     cmd::target_dir().join("bench")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use clap::ValueEnum;
+
+    use super::{Case, Suite, Way};
+
+    #[test]
+    fn every_case_is_in_one_suite() {
+        let cases: Vec<Case> = Suite::value_variants().iter().flat_map(|suite| suite.cases()).collect();
+        assert_eq!(cases, Case::all());
+    }
+
+    #[test]
+    fn no_two_listeners_share_a_port() {
+        for suite in Suite::value_variants() {
+            let mut owners = HashMap::new();
+            for peer in suite.peers() {
+                for &way in suite.ways() {
+                    let (back, key) = peer.back(way);
+                    let behind = (Some(peer), None::<Way>, key);
+                    assert_eq!(*owners.entry(back).or_insert(behind), behind, "{back}");
+                    let front = peer.front(way);
+                    if front != back {
+                        assert_eq!(owners.insert(front, (Some(peer), Some(way), None)), None, "{front}");
+                    }
+                }
+            }
+            assert!(owners.keys().all(|address| address.port() < 10_000));
+        }
+    }
+}

@@ -19,7 +19,7 @@ pub(in crate::bench) enum Key {
 }
 
 impl Key {
-    const ALL: [Self; 2] = [Self::Ecdsa, Self::Rsa];
+    pub(super) const ALL: [Self; 2] = [Self::Ecdsa, Self::Rsa];
 
     /// The name in it, by which clients ask for it.
     pub(in crate::bench) fn host(self) -> &'static str {

@@ -5,6 +5,8 @@ mod client;
 mod key;
 mod server;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
