@@ -82,7 +82,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Ebpf { disassemble } => ebpf::run(disassemble)?,
         Task::Dist => dist::run()?,
-        Task::Bench(_) => bench::run()?,
+        Task::Bench(options) => bench::run(&options)?,
         Task::BenchPart(part) => bench::part(&part)?,
         Task::Echo { address, parent } => echo::serve(address, parent)?,
     }

@@ -1,5 +1,5 @@
 //! What stands behind every peer: answers exchanges in one epoll loop, which disturbs a small
-//! machine least, and gives each bulk connection threads of its own.
+//! machine least, and gives each bulk connection threads of its own, as it does each that comes in TLS.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,22 +7,49 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
+use clap::Args;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::net::sockopt;
 
-use super::bulk;
+use super::suite::folder;
+use super::tls::{Key, Server};
 use super::wire::{Hello, LENGTH};
+use super::{bulk, message};
 
-/// Largest message of an exchange.
-const LARGEST: usize = 1 << 20;
+/// Where it listens.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Addresses {
+    /// In cleartext.
+    #[arg(long)]
+    plain: Vec<SocketAddr>,
+    /// In TLS, showing an ECDSA certificate.
+    #[arg(long)]
+    ecdsa: Vec<SocketAddr>,
+    /// In TLS, showing an RSA certificate.
+    #[arg(long)]
+    rsa: Vec<SocketAddr>,
+}
+
+/// The name of the argument for addresses at which this certificate is shown.
+pub(super) fn argument(key: Option<Key>) -> &'static str {
+    match key {
+        None => "--plain",
+        Some(Key::Ecdsa) => "--ecdsa",
+        Some(Key::Rsa) => "--rsa",
+    }
+}
 
 /// Serves on these addresses until it is killed.
-pub(super) fn run(addresses: &[SocketAddr]) -> Result<()> {
+pub(super) fn run(addresses: &Addresses) -> Result<()> {
     let mut backend = Backend::new()?;
-    for address in addresses {
-        backend.listen(*address).with_context(|| format!("backend on {address}"))?;
+    let Addresses { plain, ecdsa, rsa } = addresses;
+    for (addresses, key) in [(plain, None), (ecdsa, Some(Key::Ecdsa)), (rsa, Some(Key::Rsa))] {
+        for address in addresses {
+            let tls = key.map(|key| Server::new(key, &folder())).transpose()?;
+            backend.listen(*address, tls).with_context(|| format!("backend on {address}"))?;
+        }
     }
     let mut events: Vec<Event> = Vec::with_capacity(256);
     loop {
@@ -42,7 +69,7 @@ struct Backend {
 }
 
 enum Source {
-    Listener(TcpListener),
+    Listener(TcpListener, Option<Server>),
     Connection(Exchange),
 }
 
@@ -67,12 +94,12 @@ impl Backend {
         Ok(Self { epoll, sources: Vec::new(), scratch: vec![0; 64 << 10] })
     }
 
-    fn listen(&mut self, address: SocketAddr) -> Result<()> {
+    fn listen(&mut self, address: SocketAddr, tls: Option<Server>) -> Result<()> {
         let listener = TcpListener::bind(address)?;
         // std's backlog is 128; what it accepts inherits NODELAY.
         rustix::net::listen(&listener, 4096)?;
         sockopt::set_tcp_nodelay(&listener, true)?;
-        self.add(Source::Listener(listener))
+        self.add(Source::Listener(listener, tls))
     }
 
     fn add(&mut self, source: Source) -> Result<()> {
@@ -88,8 +115,12 @@ impl Backend {
     fn ready(&mut self, at: u64) -> Result<()> {
         let at = usize::try_from(at)?;
         let next = match &mut self.sources[at] {
-            Some(Source::Listener(listener)) => {
+            Some(Source::Listener(listener, tls)) => {
                 let (stream, _) = listener.accept()?;
+                if let Some(tls) = tls.clone() {
+                    thread::spawn(move || tls.serve(stream).map_err(|e| report(&e)));
+                    return Ok(());
+                }
                 return self.add(Source::Connection(Exchange { stream, message: Vec::new(), have: 0 }));
             }
             Some(Source::Connection(connection)) => connection.step(&mut self.scratch),
@@ -118,7 +149,7 @@ fn report(error: &anyhow::Error) -> Next {
 impl AsFd for Source {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         match self {
-            Self::Listener(listener) => listener.as_fd(),
+            Self::Listener(listener, _) => listener.as_fd(),
             Self::Connection(connection) => connection.stream.as_fd(),
         }
     }
@@ -147,9 +178,7 @@ impl Exchange {
         let hello = scratch[..n].first_chunk::<LENGTH>().context("a hello in parts")?;
         match Hello::decode(hello)? {
             Hello::Exchange { size } => {
-                let size = size as usize;
-                ensure!((n..=LARGEST).contains(&size), "{n} bytes came for messages of {size}");
-                self.message = vec![0; size];
+                self.message = message::room(size, n)?;
                 self.message[..n].copy_from_slice(&scratch[..n]);
                 self.have = n;
                 self.answer()

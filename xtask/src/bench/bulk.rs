@@ -1,6 +1,7 @@
 //! Both ends of a bulk connection: streams of checked pieces, as fast as they go. A stream ends
 //! with a last piece, not with FIN, so that no peer's handling of half-closed connections is
-//! measured; the backend's last piece says how many bytes it received.
+//! measured; the backend's last piece says how many bytes it received. In TLS, where a connection is not two halves,
+//! streams go one way at a time.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -28,6 +29,17 @@ pub(super) fn drive(stream: &TcpStream, up: bool, down: bool, time: Duration) ->
     })
 }
 
+/// The same for a stream that goes up, or else down.
+pub(super) fn drive_one_way(stream: &mut (impl Read + Write), up: bool, time: Duration) -> Result<u64> {
+    let millis = u32::try_from(time.as_millis())?;
+    stream.write_all(&Hello::Bulk { up, down: !up, millis }.encode())?;
+    let sent = if up { send(&mut *stream, time, || Ok(0)).context("sending")? } else { 0 };
+    let (received, counted) = receive(&mut *stream, Checker::new()).context("receiving")?;
+    ensure!(counted == sent, "{sent} bytes were sent and {counted} received");
+    ensure!(stream.read(&mut [0])? == 0, "bytes after the last piece");
+    Ok(if up { sent } else { received })
+}
+
 /// The backend's side; `early` is what came with the hello.
 pub(super) fn serve(stream: &TcpStream, up: bool, down: bool, time: Duration, early: &[u8]) -> Result<()> {
     ensure!(up || early.is_empty(), "bytes where none were announced");
@@ -42,19 +54,27 @@ pub(super) fn serve(stream: &TcpStream, up: bool, down: bool, time: Duration, ea
     })
 }
 
+/// The same for a stream that comes up, or else goes down.
+pub(super) fn serve_one_way(stream: &mut (impl Read + Write), up: bool, time: Duration) -> Result<()> {
+    let received = if up { receive(&mut *stream, Checker::new()).context("receiving")?.0 } else { 0 };
+    let time = if up { Duration::ZERO } else { time };
+    send(stream, time, || Ok(received)).context("sending").map(drop)
+}
+
 /// Sends chunks for so long, then the last piece with the number that `last` tells.
-fn send(mut stream: &TcpStream, time: Duration, last: impl FnOnce() -> Result<u64>) -> Result<u64> {
+fn send(mut stream: impl Write, time: Duration, last: impl FnOnce() -> Result<u64>) -> Result<u64> {
     let mut maker = Maker::new();
     let end = Instant::now() + time;
     while Instant::now() < end {
         stream.write_all(maker.next())?;
     }
     stream.write_all(maker.last(last()?))?;
+    stream.flush()?;
     Ok(maker.made())
 }
 
 /// Receives up to the last piece: how many bytes, and the number in it.
-fn receive(mut stream: &TcpStream, mut checker: Checker) -> Result<(u64, u64)> {
+fn receive(mut stream: impl Read, mut checker: Checker) -> Result<(u64, u64)> {
     const _: () = assert!(CHUNK > PIECE, "there is always room after an unfinished piece");
     loop {
         if let Some(number) = checker.last() {

@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use super::way::Way;
+
 /// One shape of traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Case {
@@ -35,6 +37,54 @@ pub(crate) enum Case {
     /// Connect, 64 B there and back, close; 8 clients at a time.
     #[value(name = "connect-8")]
     Connect8,
+    /// TLS ends in between. Connect, full handshake (ECDSA P-256), 64 B there and back, close.
+    #[value(name = "tls-full-ecdsa-8")]
+    FullEcdsa8,
+    /// The same with a certificate of RSA, 2048 bits.
+    #[value(name = "tls-full-rsa-8")]
+    FullRsa8,
+    /// Every connection takes up a session of a former one.
+    #[value(name = "tls-resumed-ecdsa-8")]
+    ResumedEcdsa8,
+    /// The same with a certificate of RSA, 2048 bits.
+    #[value(name = "tls-resumed-rsa-8")]
+    ResumedRsa8,
+    /// TLS ends in between: 64 B there and back, 32 connections.
+    #[value(name = "tls-rr-64-32")]
+    TlsSmall32,
+    /// TLS ends in between: client to server, one connection.
+    #[value(name = "tls-up-1")]
+    TlsUp1,
+    /// TLS ends in between: client to server, 8 connections.
+    #[value(name = "tls-up-8")]
+    TlsUp8,
+    /// TLS ends in between: server to client, one connection.
+    #[value(name = "tls-down-1")]
+    TlsDown1,
+    /// TLS ends in between: server to client, 8 connections.
+    #[value(name = "tls-down-8")]
+    TlsDown8,
+    /// TLS ends in between and begins anew: full handshakes with clients (ECDSA P-256).
+    #[value(name = "tls-tls-full-ecdsa-8")]
+    AgainFull8,
+    /// TLS ends and begins anew: resumed handshakes with clients.
+    #[value(name = "tls-tls-resumed-ecdsa-8")]
+    AgainResumed8,
+    /// TLS ends and begins anew: 64 B there and back, 32 connections.
+    #[value(name = "tls-tls-rr-64-32")]
+    AgainSmall32,
+    /// TLS ends and begins anew: client to server, one connection.
+    #[value(name = "tls-tls-up-1")]
+    AgainUp1,
+    /// TLS ends and begins anew: client to server, 8 connections.
+    #[value(name = "tls-tls-up-8")]
+    AgainUp8,
+    /// TLS ends and begins anew: server to client, one connection.
+    #[value(name = "tls-tls-down-1")]
+    AgainDown1,
+    /// TLS ends and begins anew: server to client, 8 connections.
+    #[value(name = "tls-tls-down-8")]
+    AgainDown8,
 }
 
 /// What the load generator does.
@@ -46,6 +96,8 @@ pub(super) enum Work {
     Bulk { up: bool, down: bool },
     /// A connection per request of so many bytes.
     Connect(usize),
+    /// The same, each taking up a TLS session of a former one.
+    Resume(usize),
 }
 
 /// What a case counts.
@@ -57,7 +109,7 @@ pub(super) enum Unit {
 }
 
 impl Case {
-    /// Every case, in the order they are run and reported.
+    /// Every case there is, in the order of reports.
     pub(super) fn all() -> &'static [Self] {
         Self::value_variants()
     }
@@ -67,23 +119,54 @@ impl Case {
         self.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default()
     }
 
+    /// Through which listener it goes.
+    pub(super) fn way(self) -> Way {
+        self.shape().0
+    }
+
     pub(super) fn work(self) -> Work {
-        match self {
-            Self::Small1 | Self::Small32 => Work::Exchange(64),
-            Self::Large8 => Work::Exchange(16 << 10),
-            Self::Up1 | Self::Up8 => Work::Bulk { up: true, down: false },
-            Self::Down1 | Self::Down8 => Work::Bulk { up: false, down: true },
-            Self::Both1 | Self::Both8 => Work::Bulk { up: true, down: true },
-            Self::Connect8 => Work::Connect(64),
-        }
+        self.shape().1
     }
 
     /// Connections at a time.
     pub(super) fn connections(self) -> usize {
+        self.shape().2
+    }
+
+    fn shape(self) -> (Way, Work, usize) {
+        const SMALL: Work = Work::Exchange(64);
+        const UP: Work = Work::Bulk { up: true, down: false };
+        const DOWN: Work = Work::Bulk { up: false, down: true };
+        const BOTH: Work = Work::Bulk { up: true, down: true };
+        const FULL: Work = Work::Connect(64);
+        const RESUMED: Work = Work::Resume(64);
         match self {
-            Self::Small1 | Self::Up1 | Self::Down1 | Self::Both1 => 1,
-            Self::Small32 => 32,
-            Self::Large8 | Self::Up8 | Self::Down8 | Self::Both8 | Self::Connect8 => 8,
+            Self::Small1 => (Way::Plain, SMALL, 1),
+            Self::Small32 => (Way::Plain, SMALL, 32),
+            Self::Large8 => (Way::Plain, Work::Exchange(16 << 10), 8),
+            Self::Up1 => (Way::Plain, UP, 1),
+            Self::Up8 => (Way::Plain, UP, 8),
+            Self::Down1 => (Way::Plain, DOWN, 1),
+            Self::Down8 => (Way::Plain, DOWN, 8),
+            Self::Both1 => (Way::Plain, BOTH, 1),
+            Self::Both8 => (Way::Plain, BOTH, 8),
+            Self::Connect8 => (Way::Plain, FULL, 8),
+            Self::FullEcdsa8 => (Way::Ecdsa, FULL, 8),
+            Self::FullRsa8 => (Way::Rsa, FULL, 8),
+            Self::ResumedEcdsa8 => (Way::Ecdsa, RESUMED, 8),
+            Self::ResumedRsa8 => (Way::Rsa, RESUMED, 8),
+            Self::TlsSmall32 => (Way::Ecdsa, SMALL, 32),
+            Self::TlsUp1 => (Way::Ecdsa, UP, 1),
+            Self::TlsUp8 => (Way::Ecdsa, UP, 8),
+            Self::TlsDown1 => (Way::Ecdsa, DOWN, 1),
+            Self::TlsDown8 => (Way::Ecdsa, DOWN, 8),
+            Self::AgainFull8 => (Way::Again, FULL, 8),
+            Self::AgainResumed8 => (Way::Again, RESUMED, 8),
+            Self::AgainSmall32 => (Way::Again, SMALL, 32),
+            Self::AgainUp1 => (Way::Again, UP, 1),
+            Self::AgainUp8 => (Way::Again, UP, 8),
+            Self::AgainDown1 => (Way::Again, DOWN, 1),
+            Self::AgainDown8 => (Way::Again, DOWN, 8),
         }
     }
 
@@ -91,7 +174,7 @@ impl Case {
         match self.work() {
             Work::Exchange(_) => Unit::Requests,
             Work::Bulk { .. } => Unit::Bytes,
-            Work::Connect(_) => Unit::Connections,
+            Work::Connect(_) | Work::Resume(_) => Unit::Connections,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The client's side of requests and replies: every reply must equal its request.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -9,12 +8,12 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-use super::load::{PATIENCE, connect};
+use super::connect::{PATIENCE, Stream};
 use super::wire::{Hello, LENGTH};
 
 /// A client, its current request and what has come of the reply.
 pub(super) struct Client {
-    stream: TcpStream,
+    stream: Stream,
     request: Vec<u8>,
     reply: Vec<u8>,
     have: usize,
@@ -22,12 +21,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects; messages are of `size` bytes.
-    pub(super) fn new(address: SocketAddr, size: usize) -> Result<Self> {
+    /// One that sends messages of `size` bytes.
+    pub(super) fn new(stream: Stream, size: usize) -> Result<Self> {
         // Bytes that differ from their neighbours and from those of the message before.
         let mut request: Vec<u8> = (0..size).map(|i| (i * 31 % 251).to_le_bytes()[0]).collect();
         request[..LENGTH].copy_from_slice(&Hello::Exchange { size: u32::try_from(size)? }.encode());
-        let stream = connect(address)?;
         Ok(Self { stream, reply: vec![0; size], request, have: 0, number: 0 })
     }
 
@@ -60,7 +58,7 @@ impl Client {
 
     /// Closes as most clients do: FIN, the other side's FIN, and no byte between.
     pub(super) fn close(mut self) -> Result<()> {
-        self.stream.shutdown(Shutdown::Write)?;
+        self.stream.finish()?;
         ensure!(self.stream.read(&mut [0]).context("closing")? == 0, "bytes after the last reply");
         Ok(())
     }

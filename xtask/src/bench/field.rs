@@ -6,9 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::backend;
 use super::cpu::Tree;
-use super::peers::{Peer, Place};
+use super::peers::{Peer, Place, Route};
 use super::service::Service;
+use super::suite::Suite;
 
 /// What runs while samples are taken.
 #[derive(Debug)]
@@ -33,16 +35,20 @@ pub(super) struct Running {
 
 impl Field {
     /// Starts the backend and these peers. One that fails is left out, and that is said.
-    pub(super) fn start(peers: &[Peer], folder: &Path, cores: usize) -> Result<Self> {
+    pub(super) fn start(suite: Suite, peers: &[Peer], folder: &Path, cores: usize) -> Result<Self> {
         let mut command = itself("backend")?;
-        command.args(peers.iter().map(|peer| peer.back().to_string()));
-        let mut backend = Service::start("backend", &command, folder)?;
-        if let Some(first) = peers.first() {
-            backend.await_ready(first.back()).context("the backend")?;
+        let mut backs: Vec<_> =
+            peers.iter().flat_map(|peer| suite.ways().iter().map(|way| peer.back(*way))).collect();
+        backs.sort_unstable_by_key(|(address, _)| *address);
+        backs.dedup();
+        for (address, key) in &backs {
+            command.arg(backend::argument(*key)).arg(address.to_string());
         }
+        let mut backend = Service::start("backend", &command, folder)?;
+        backend.await_ready(backs.into_iter()).context("the backend")?;
         let mut field = Self { peers: Vec::new(), absent: Vec::new(), backend };
         for &peer in peers {
-            match Running::start(peer, folder, cores) {
+            match Running::start(suite, peer, folder, cores) {
                 Ok(running) => field.peers.push(running),
                 Err(error) => {
                     eprintln!("bench: {} is left out: {error:#}", peer.name());
@@ -56,13 +62,15 @@ impl Field {
 }
 
 impl Running {
-    fn start(peer: Peer, folder: &Path, cores: usize) -> Result<Self> {
-        let place = Place { front: peer.front(), back: peer.back(), folder, cores };
+    fn start(suite: Suite, peer: Peer, folder: &Path, cores: usize) -> Result<Self> {
+        let routes: Vec<Route> = suite.ways().iter().map(|way| peer.route(*way)).collect();
+        let place = Place { routes: &routes, folder, cores };
         let (service, tree) = match peer.command(place)? {
             None => (None, None),
             Some(command) => {
                 let mut service = Service::start(&peer.name(), &command, folder)?;
-                let tree = service.await_ready(peer.front())?;
+                let tree =
+                    service.await_ready(routes.iter().map(|route| (route.front, route.way.inside())))?;
                 (Some(service), Some(tree))
             }
         };

@@ -1,7 +1,7 @@
 //! The load generator: one process per sample. It prints how much it did and in how many
 //! nanoseconds; anything wrong, a single byte included, makes it fail.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,9 @@ use anyhow::{Context, Result, bail};
 
 use super::bulk;
 use super::case::{Case, Work};
+use super::connect::{Connector, Stream};
 use super::exchange::{self, Client};
-
-/// Longest wait for a byte: what takes longer hangs.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+use super::tls::Key;
 
 /// What a sample did: requests, connections or bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,10 +22,17 @@ pub(super) struct Done {
 
 /// Puts the case's load on an address for so long, and prints what came of it.
 pub(super) fn run(case: Case, address: SocketAddr, time: Duration) -> Result<()> {
-    let done = match case.work() {
-        Work::Exchange(size) => exchanges(address, case.connections(), size, time),
-        Work::Bulk { up, down } => streams(address, case.connections(), up, down, time),
-        Work::Connect(size) => connections(address, case.connections(), size, time),
+    let work = case.work();
+    let connector = Connector::new(address, case.way().inside(), matches!(work, Work::Resume(_)))?;
+    let connector = &connector;
+    let done = match work {
+        Work::Exchange(size) => exchanges(connector, case.connections(), size, time),
+        Work::Bulk { up, down } => streams(connector, case.connections(), up, down, time),
+        Work::Connect(size) => connections(connector, case.connections(), size, time),
+        Work::Resume(size) => {
+            sessions(connector, case.connections(), size)?;
+            connections(connector, case.connections(), size, time)
+        }
     }?;
     println!("{} {}", done.amount, done.time.as_nanos());
     Ok(())
@@ -40,27 +46,15 @@ impl Done {
     }
 }
 
-/// A connection that gives up on a peer that hangs.
-#[expect(clippy::disallowed_methods, reason = "a client may block")]
-pub(super) fn connect(address: SocketAddr) -> Result<TcpStream> {
-    let stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    Ok(stream)
-}
-
 /// One exchange, to see whether somebody serves.
-pub(super) fn probe(address: SocketAddr) -> Result<()> {
-    let mut client = Client::new(address, 64)?;
+pub(super) fn probe(address: SocketAddr, key: Option<Key>) -> Result<()> {
+    let mut client = Client::new(Connector::new(address, key, false)?.open()?, 64)?;
     client.exchange()?;
     client.close()
 }
 
-fn exchanges(address: SocketAddr, connections: usize, size: usize, time: Duration) -> Result<Done> {
-    let mut clients = (0..connections).map(|_| Client::new(address, size)).collect::<Result<Vec<_>>>()?;
-    // Only what is established is measured here.
-    clients.iter_mut().try_for_each(Client::exchange)?;
+fn exchanges(connector: &Connector, connections: usize, size: usize, time: Duration) -> Result<Done> {
+    let mut clients = clients(connector, connections, size)?;
     let start = Instant::now();
     let amount = exchange::run(&mut clients, start + time)?;
     let time = start.elapsed();
@@ -68,20 +62,38 @@ fn exchanges(address: SocketAddr, connections: usize, size: usize, time: Duratio
     Ok(Done { amount, time })
 }
 
-fn streams(address: SocketAddr, connections: usize, up: bool, down: bool, time: Duration) -> Result<Done> {
-    let streams = (0..connections).map(|_| connect(address)).collect::<Result<Vec<_>>>()?;
+/// Only what is established is measured: each has had an answer.
+fn clients(connector: &Connector, connections: usize, size: usize) -> Result<Vec<Client>> {
+    let clients = (0..connections).map(|_| Client::new(connector.open()?, size));
+    let mut clients = clients.collect::<Result<Vec<_>>>()?;
+    clients.iter_mut().try_for_each(Client::exchange)?;
+    Ok(clients)
+}
+
+/// Leaves a session for each of so many connections, opened at once so that none takes up another's.
+fn sessions(connector: &Connector, connections: usize, size: usize) -> Result<()> {
+    clients(&connector.first(), connections, size)?.into_iter().try_for_each(Client::close)
+}
+
+fn streams(connector: &Connector, connections: usize, up: bool, down: bool, time: Duration) -> Result<Done> {
+    let streams = (0..connections).map(|_| connector.open()?.shake_hands());
+    let streams = streams.collect::<Result<Vec<_>>>()?;
     let start = Instant::now();
-    let amount = sum(&streams, |stream| bulk::drive(stream, up, down, time))?;
+    let amount = sum(streams, |stream| match stream {
+        Stream::Plain(stream) => bulk::drive(&stream, up, down, time),
+        Stream::Tls { .. } if up && down => bail!("TLS streams go one way"),
+        mut stream @ Stream::Tls { .. } => bulk::drive_one_way(&mut stream, up, time),
+    })?;
     Ok(Done { amount, time: start.elapsed() })
 }
 
-fn connections(address: SocketAddr, clients: usize, size: usize, time: Duration) -> Result<Done> {
+fn connections(connector: &Connector, clients: usize, size: usize, time: Duration) -> Result<Done> {
     let start = Instant::now();
     let end = start + time;
-    let amount = sum(&vec![(); clients], |()| {
+    let amount = sum(vec![(); clients], |()| {
         let mut closed = 0;
         while Instant::now() < end {
-            let mut client = Client::new(address, size)?;
+            let mut client = Client::new(connector.open()?, size)?;
             client.exchange()?;
             client.close()?;
             closed += 1;
@@ -92,9 +104,10 @@ fn connections(address: SocketAddr, clients: usize, size: usize, time: Duration)
 }
 
 /// Runs `task` on each item in a thread of its own, and adds up.
-fn sum<T: Sync>(items: &[T], task: impl Fn(&T) -> Result<u64> + Sync) -> Result<u64> {
+fn sum<T: Send>(items: Vec<T>, task: impl Fn(T) -> Result<u64> + Sync) -> Result<u64> {
+    let task = &task;
     thread::scope(|scope| {
-        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| task(item))).collect();
+        let threads: Vec<_> = items.into_iter().map(|item| scope.spawn(move || task(item))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread panicked"))).sum()
     })
 }

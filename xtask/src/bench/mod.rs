@@ -4,6 +4,7 @@
 mod backend;
 mod bulk;
 mod case;
+mod connect;
 mod cpu;
 mod exchange;
 mod field;
@@ -11,6 +12,7 @@ mod install;
 mod json;
 mod load;
 mod machine;
+mod message;
 mod namespace;
 mod pattern;
 mod peers;
@@ -20,15 +22,18 @@ mod report_tests;
 mod rounds;
 mod service;
 mod stats;
+mod suite;
 mod summary;
+mod tls;
+mod way;
 mod wire;
 
+use std::fmt::Debug;
 use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 
 use crate::{cmd, setup};
@@ -38,12 +43,16 @@ use machine::Machine;
 use peers::Peer;
 use report::Report;
 use rounds::Plan;
+use suite::{Suite, folder};
 
 pub(crate) use install::run as install;
 
 /// How much to measure.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// What is measured.
+    #[arg(default_value = "cleartext")]
+    suite: Suite,
     /// Three rounds of half a second: whether it works, not how fast it is.
     #[arg(long)]
     quick: bool,
@@ -70,10 +79,7 @@ pub(crate) enum Part {
     /// As root, in a network of its own: take samples and report.
     Inside(Options),
     /// What stands behind every peer.
-    Backend {
-        /// Where to listen.
-        addresses: Vec<SocketAddr>,
-    },
+    Backend(backend::Addresses),
     /// One sample's load.
     Load {
         /// What to do.
@@ -86,7 +92,10 @@ pub(crate) enum Part {
 }
 
 /// Sets up, builds, and measures in a network of its own.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
+    // A word of the command line that fits nothing shows now, and not after everything is built.
+    options.plan()?;
+    options.peers()?;
     setup::run(setup::Scope::Bench)?;
     // The load generator too: unoptimised it would be what is measured.
     for (package, binary) in [("proxy", "sluice"), ("xtask", "xtask")] {
@@ -94,7 +103,7 @@ pub(crate) fn run() -> Result<()> {
     }
     // Made here, so that they are the user's, and not root's.
     fs::create_dir_all(folder()).with_context(|| folder().display().to_string())?;
-    OpenOptions::new().create(true).append(true).open(latest())?;
+    OpenOptions::new().create(true).append(true).open(options.suite.latest())?;
     cmd::run(&mut namespace::enter(&cmd::target_dir().join("release/xtask"))?)
 }
 
@@ -102,7 +111,7 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn part(part: &Part) -> Result<()> {
     match part {
         Part::Inside(options) => inside(options),
-        Part::Backend { addresses } => backend::run(addresses),
+        Part::Backend(addresses) => backend::run(addresses),
         Part::Load { case, address, millis } => load::run(*case, *address, Duration::from_millis(*millis)),
     }
 }
@@ -110,14 +119,17 @@ pub(crate) fn part(part: &Part) -> Result<()> {
 fn inside(options: &Options) -> Result<()> {
     namespace::prepare()?;
     let machine = Machine::here();
-    let plan = options.plan();
-    let mut field = Field::start(&options.peers(), &folder(), machine.cores)?;
+    let (plan, peers) = (options.plan()?, options.peers()?);
+    if options.suite == Suite::Tls {
+        tls::make_keys(&folder())?;
+    }
+    let mut field = Field::start(options.suite, &peers, &folder(), machine.cores)?;
     let results = rounds::run(&plan, &mut field);
     let peers: Vec<_> = field.peers.iter().map(|running| (running.peer, running.version.clone())).collect();
     let report =
         Report { machine: &machine, plan: &plan, peers: &peers, absent: &field.absent, results: &results };
     println!("{}", report.markdown());
-    let path = latest();
+    let path = options.suite.latest();
     fs::write(&path, format!("{:#}\n", report.json())).with_context(|| path.display().to_string())?;
     eprintln!("bench: every sample is in {}", path.display());
     ensure!(
@@ -135,28 +147,30 @@ fn first(results: &rounds::Results) -> String {
     })
 }
 
-fn folder() -> PathBuf {
-    cmd::target_dir().join("bench")
-}
-
-fn latest() -> PathBuf {
-    folder().join("latest.json")
-}
-
 impl Options {
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> Result<Plan> {
         let (rounds, seconds) = if self.quick { (3, 0.5) } else { (7, 3.0) };
-        let chosen = |case: &&Case| self.only.is_empty() || self.only.contains(case);
-        Plan {
-            cases: Case::all().iter().filter(chosen).copied().collect(),
+        Ok(Plan {
+            suite: self.suite,
+            cases: chosen(&self.only, self.suite.cases())?,
             rounds: self.rounds.unwrap_or(rounds),
             time: Duration::from_secs_f64(self.seconds.unwrap_or(seconds)),
             seed: self.seed,
-        }
+        })
     }
 
-    fn peers(&self) -> Vec<Peer> {
-        let chosen = |peer: &&Peer| self.peers.is_empty() || self.peers.contains(peer);
-        Peer::all().iter().filter(chosen).copied().collect()
+    fn peers(&self) -> Result<Vec<Peer>> {
+        chosen(&self.peers, self.suite.peers())
     }
+}
+
+/// What was asked for of what there is, or all of it.
+fn chosen<T: Copy + PartialEq + Debug>(asked: &[T], there: impl Iterator<Item = T>) -> Result<Vec<T>> {
+    let there: Vec<T> = there.collect();
+    if let Some(stray) = asked.iter().find(|item| !there.contains(item)) {
+        bail!(
+            "{stray:?} is no part of this bench, but of the other (cargo xtask bench, cargo xtask bench tls)"
+        );
+    }
+    Ok(there.into_iter().filter(|item| asked.is_empty() || asked.contains(item)).collect())
 }

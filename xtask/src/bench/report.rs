@@ -7,6 +7,8 @@ use super::machine::Machine;
 use super::peers::Peer;
 use super::rounds::{Plan, Results};
 use super::stats::Spread;
+use super::suite::Suite;
+use super::tls;
 
 /// What a report is about.
 #[derive(Debug)]
@@ -36,8 +38,12 @@ impl Report<'_> {
             .collect();
         let absent: Vec<_> =
             self.absent.iter().map(|(peer, why)| format!("- {}: left out: {why}", peer.name())).collect();
+        let tls = match self.plan.suite {
+            Suite::Cleartext => String::new(),
+            Suite::Tls => format!(", {}", tls::WHAT),
+        };
         format!(
-            "{date}, {kernel}, {cores} × {processor}, {memory_gib} GiB, TCP {congestion}; commit {commit}; {} rounds of {:.1} s, seed {}\n\n{}\n\n",
+            "{date}, {kernel}, {cores} × {processor}, {memory_gib} GiB, TCP {congestion}{tls}; commit {commit}; {} rounds of {:.1} s, seed {}\n\n{}\n\n",
             self.plan.rounds,
             self.plan.time.as_secs_f64(),
             self.plan.seed,

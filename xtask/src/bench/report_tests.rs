@@ -8,6 +8,7 @@ use super::machine::Machine;
 use super::peers::Peer;
 use super::report::Report;
 use super::rounds::{Failure, Plan, Results, Sample};
+use super::suite::Suite;
 
 fn sample(round: usize, peer: Peer, amount: u64) -> Sample {
     let done = Done { amount, time: Duration::from_secs(2) };
@@ -38,7 +39,13 @@ fn with_report<T>(results: &Results, look: impl FnOnce(&Report<'_>) -> T) -> T {
         congestion: "cubic".to_owned(),
         commit: "abc123".to_owned(),
     };
-    let plan = Plan { cases: vec![Case::Small1], rounds: 3, time: Duration::from_secs(2), seed: 1 };
+    let plan = Plan {
+        suite: Suite::Cleartext,
+        cases: vec![Case::Small1],
+        rounds: 3,
+        time: Duration::from_secs(2),
+        seed: 1,
+    };
     let peers = [Peer::Direct, Peer::SluiceKernel, Peer::Haproxy, Peer::Nginx]
         .map(|peer| (peer, if peer == Peer::Direct { String::new() } else { "1.2".to_owned() }));
     let absent = [(Peer::Envoy, "no wheel".to_owned())];

@@ -14,6 +14,7 @@ use super::load::Done;
 use super::peers::Peer;
 use super::service::bound;
 use super::stats::Shuffler;
+use super::suite::Suite;
 
 /// Between samples: the last one's connections are taken down.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -43,6 +44,7 @@ pub(super) struct Failure {
 /// How much is measured.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
+    pub(super) suite: Suite,
     pub(super) cases: Vec<Case>,
     pub(super) rounds: usize,
     pub(super) time: Duration,
@@ -101,7 +103,7 @@ fn sample(round: usize, case: Case, running: &Running, time: Duration) -> Result
 /// Runs the load generator as a process of its own: its threads and memory end with the sample.
 fn load(case: Case, peer: Peer, time: Duration) -> Result<Done> {
     let mut command = itself("load")?;
-    command.args([case.name(), peer.front().to_string(), time.as_millis().to_string()]);
+    command.args([case.name(), peer.front(case.way()).to_string(), time.as_millis().to_string()]);
     let output = bound(&command).stderr(Stdio::piped()).output().context("starting the load generator")?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}", said.trim().trim_start_matches("xtask: "));

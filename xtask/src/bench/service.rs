@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::cpu::Tree;
 use super::load;
+use super::tls::Key;
 
 /// Longest start: Envoy needs a second, a sluice that tests its kernel less.
 const START: Duration = Duration::from_secs(20);
@@ -49,11 +50,21 @@ impl Service {
         Ok(Self { child, log, heard: 0 })
     }
 
-    /// Waits until an exchange through `front` succeeds; what runs then.
-    pub(super) fn await_ready(&mut self, front: SocketAddr) -> Result<Tree> {
+    /// Waits until an exchange through each of these succeeds, in TLS where a certificate is named; what runs then.
+    pub(super) fn await_ready(
+        &mut self,
+        fronts: impl Iterator<Item = (SocketAddr, Option<Key>)>,
+    ) -> Result<Tree> {
+        for (front, key) in fronts {
+            self.await_one(front, key)?;
+        }
+        Tree::of(self.child.id())
+    }
+
+    fn await_one(&mut self, front: SocketAddr, key: Option<Key>) -> Result<()> {
         let deadline = Instant::now() + START;
         loop {
-            let Err(error) = load::probe(front) else { return Tree::of(self.child.id()) };
+            let Err(error) = load::probe(front, key) else { return Ok(()) };
             if let Some(epitaph) = self.epitaph() {
                 bail!(epitaph);
             }

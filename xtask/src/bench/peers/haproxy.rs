@@ -1,11 +1,12 @@
 //! HAProxy, tuned for what is measured.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use super::Place;
+use super::{Place, Route};
 use crate::cmd;
 
 pub(super) fn command(place: Place<'_>) -> Result<Command> {
@@ -18,12 +19,33 @@ pub(super) fn command(place: Place<'_>) -> Result<Command> {
 }
 
 /// A thread per core with a listening socket each, buffers of 64 KiB where it does not splice,
-/// pipes of 1 MiB where it does. It sets TCP_NODELAY by itself.
+/// pipes of 1 MiB where it does. It sets TCP_NODELAY by itself. Tickets, and sessions kept for the backend, are its
+/// default.
 fn config(place: Place<'_>) -> String {
-    let Place { front, back, cores, .. } = place;
-    format!(
+    let cores = place.cores;
+    let head = format!(
         "global\n  nbthread {cores}\n  maxconn 4096\n  tune.bufsize 65536\n  tune.pipesize 1048576\n\
          defaults\n  mode tcp\n  option splice-auto\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\
-         listen bench\n  bind {front} shards by-thread backlog 4096\n  server backend {back}\n"
+"
+    );
+    place.routes.iter().fold(head, |head, route| head + &listen(*route, place.folder))
+}
+
+fn listen(Route { way, front, back }: Route, folder: &Path) -> String {
+    let inside = way.inside().map_or_else(String::new, |key| {
+        format!(
+            " ssl crt {} ssl-min-ver TLSv1.3 curves X25519 ciphersuites TLS_AES_128_GCM_SHA256",
+            key.certificate_file(folder).display()
+        )
+    });
+    let outside = way.outside().map_or_else(String::new, |key| {
+        format!(
+            " ssl verify none sni str({}) ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256",
+            key.host()
+        )
+    });
+    format!(
+        "listen {}\n  bind {front} shards by-thread backlog 4096{inside}\n  server backend {back}{outside}\n",
+        way.name()
     )
 }

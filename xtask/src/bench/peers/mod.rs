@@ -13,6 +13,9 @@ use std::process::Command;
 use anyhow::Result;
 use clap::ValueEnum;
 
+use super::tls::Key;
+use super::way::Way;
+
 pub(super) use envoy::{PACKAGE as ENVOY_PACKAGE, folder as envoy_folder, program as envoy_program};
 pub(super) use sluice::program as sluice_program;
 
@@ -31,15 +34,24 @@ pub(crate) enum Peer {
     Nginx,
     /// Envoy, tcp_proxy.
     Envoy,
+    /// sluice where TLS ends or begins.
+    Sluice,
+}
+
+/// One listener of a peer, and what is behind it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route {
+    pub(super) way: Way,
+    /// Where it listens.
+    pub(super) front: SocketAddr,
+    /// Where the backend does.
+    pub(super) back: SocketAddr,
 }
 
 /// Where a peer stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
-    /// Where it listens.
-    pub(super) front: SocketAddr,
-    /// Where the backend does.
-    pub(super) back: SocketAddr,
+    pub(super) routes: &'a [Route],
     /// For its configuration and its log.
     pub(super) folder: &'a Path,
     /// Threads or workers it may have.
@@ -59,7 +71,7 @@ impl Peer {
 
     /// Whether it is what this project makes.
     pub(super) fn is_ours(self) -> bool {
-        matches!(self, Self::SluiceKernel | Self::SluiceSplice)
+        matches!(self, Self::SluiceKernel | Self::SluiceSplice | Self::Sluice)
     }
 
     /// Whether it is a proxy of somebody else: what ours is compared with.
@@ -67,14 +79,29 @@ impl Peer {
         self != Self::Direct && !self.is_ours()
     }
 
-    /// Below the ephemeral ports of the bench's network.
-    pub(super) fn front(self) -> SocketAddr {
-        if self == Self::Direct { self.back() } else { local(7000 + self as u16) }
+    /// Where it is asked for connections of this kind, below the ephemeral ports of the bench's network.
+    pub(super) fn front(self, way: Way) -> SocketAddr {
+        match self {
+            Self::Direct => self.back(way).0,
+            _ => local(7000 + 10 * way as u16 + self as u16),
+        }
     }
 
-    /// The backend's address for this peer alone.
-    pub(super) fn back(self) -> SocketAddr {
-        local(7100 + self as u16)
+    /// The backend's address for this peer alone, and the certificate shown there. Without a proxy it is the
+    /// client whom the backend shows one.
+    pub(super) fn back(self, way: Way) -> (SocketAddr, Option<Key>) {
+        let key = if self == Self::Direct { way.inside() } else { way.outside() };
+        let port = match key {
+            None => 7100,
+            Some(Key::Ecdsa) => 7110,
+            Some(Key::Rsa) => 7120,
+        };
+        (local(port + self as u16), key)
+    }
+
+    /// Both.
+    pub(super) fn route(self, way: Way) -> Route {
+        Route { way, front: self.front(way), back: self.back(way).0 }
     }
 
     /// Writes its configuration and says how it is started; nothing for [`Peer::Direct`].
@@ -83,6 +110,7 @@ impl Peer {
             Self::Direct => return Ok(None),
             Self::SluiceKernel => sluice::command(&self.name(), "auto", place)?,
             Self::SluiceSplice => sluice::command(&self.name(), "splice", place)?,
+            Self::Sluice => sluice::command(&self.name(), "auto", place)?,
             Self::Haproxy => haproxy::command(place)?,
             Self::Nginx => nginx::command(place)?,
             Self::Envoy => envoy::command(place)?,
@@ -93,7 +121,7 @@ impl Peer {
     pub(super) fn version(self) -> String {
         match self {
             Self::Direct => String::new(),
-            Self::SluiceKernel | Self::SluiceSplice => {
+            Self::SluiceKernel | Self::SluiceSplice | Self::Sluice => {
                 first_line(Command::new(sluice_program()).arg("--version"))
             }
             Self::Haproxy => first_line(Command::new("haproxy").arg("-v")),

@@ -1,12 +1,13 @@
 //! sluice itself, with either relay.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
 
-use super::Place;
+use super::{Place, Route};
+use crate::bench::way::Way;
 use crate::cmd;
 
 /// What the others do not do either: no endpoint, no line per connection.
@@ -19,20 +20,45 @@ pub(in crate::bench) fn program() -> PathBuf {
 
 pub(super) fn command(name: &str, relay: &str, place: Place<'_>) -> Result<Command> {
     let file = place.folder.join(format!("{name}.yaml"));
-    fs::write(&file, mapping(relay, place))?;
+    let documents: Vec<String> = match place.routes {
+        [only] if only.way == Way::Plain => vec![plain(relay, *only)],
+        routes => routes.iter().map(|route| tls(*route, place.folder)).collect(),
+    };
+    fs::write(&file, documents.concat())?;
     let mut command = Command::new(program());
     command.args(RUN).arg(file);
     Ok(command)
 }
 
-fn mapping(relay: &str, place: Place<'_>) -> String {
+fn plain(relay: &str, Route { front, back, .. }: Route) -> String {
     format!(
         "apiVersion: getambassador.io/v3alpha1\n\
          kind: TCPMapping\n\
          metadata: {{name: bench, annotations: {{sluice.dev/relay: {relay}}}}}\n\
-         spec: {{address: {}, port: {}, service: \"{}\"}}\n",
-        place.front.ip(),
-        place.front.port(),
-        place.back
+         spec: {{address: {}, port: {}, service: \"{back}\"}}\n",
+        front.ip(),
+        front.port(),
+    )
+}
+
+/// A context goes by the name that clients ask for, so that each certificate has one of its own.
+fn tls(Route { way, front, back }: Route, folder: &Path) -> String {
+    let (name, ip, port) = (way.name(), front.ip(), front.port());
+    let scheme = if way.outside().is_some() { "https://" } else { "" };
+    let Some(key) = way.inside() else { return String::new() };
+    let host = key.host();
+    let context = match way {
+        Way::Again => String::new(),
+        _ => format!(
+            "---\napiVersion: getambassador.io/v3alpha1\nkind: TLSContext\nmetadata: {{name: {name}}}\n\
+             spec: {{hosts: [{host}], cert_chain_file: {}, private_key_file: {}, min_tls_version: v1.3, \
+             ecdh_curves: [X25519]}}\n",
+            key.certificate_file(folder).display(),
+            key.key_file(folder).display()
+        ),
+    };
+    format!(
+        "{context}---\napiVersion: getambassador.io/v3alpha1\nkind: TCPMapping\nmetadata: {{name: {name}}}\n\
+         spec: {{address: {ip}, port: {port}, host: {host}, service: \"{scheme}{back}\"}}\n"
     )
 }
