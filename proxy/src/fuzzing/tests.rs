@@ -6,6 +6,7 @@ use std::path::Path;
 use super::TARGETS;
 
 #[test]
+#[allow(clippy::print_stdout, reason = "names the input that fails, and is shown only then")]
 fn the_corpus_breaks_no_promise() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus");
     let mut folders: Vec<_> = fs::read_dir(&corpus)

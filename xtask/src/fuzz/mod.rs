@@ -1,5 +1,5 @@
 //! `cargo xtask fuzz`: every reader of bytes that others wrote, under libFuzzer for a while. What breaks one
-//! is left in `target/fuzz/artifacts`.
+//! is left in `target/fuzz/artifacts`, and with its fix it joins `tests/fuzz/corpus`, which unit tests replay.
 
 mod build;
 mod report;
