@@ -13,6 +13,9 @@ pub mod doctor;
 pub mod drain;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod listener;
 pub mod relay;
 pub mod route;

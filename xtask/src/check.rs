@@ -9,11 +9,14 @@ use crate::{cmd, ebpf, setup, tidy};
 /// Runs every check, also after a failure, and names those that failed.
 pub(crate) fn run() -> Result<()> {
     setup::run(setup::Scope::Build)?;
-    let checks: [(&str, &dyn Fn() -> Result<()>); 7] = [
+    let checks: [(&str, &dyn Fn() -> Result<()>); 8] = [
         ("tidy", &tidy::run),
         ("fmt", &|| cmd::run(&mut cmd::cargo(&["fmt", "--all", "--", "--check"]))),
         ("clippy", &|| clippy(&[])),
         ("clippy without ebpf", &|| clippy(&["--package", "proxy", "--no-default-features"])),
+        ("clippy for the fuzzer", &|| {
+            clippy(&["--package", "proxy", "--no-default-features", "--features", "fuzzing"])
+        }),
         ("clippy for the kernel side", &ebpf::lint),
         ("documentation", &documentation),
         ("licences and advisories", &deny),

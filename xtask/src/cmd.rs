@@ -52,6 +52,12 @@ pub(crate) fn ask(program: &str, args: &[&str]) -> Option<String> {
     out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
+/// The target triple of this machine.
+pub(crate) fn rustc_host() -> String {
+    let version = ask("rustc", &["-vV"]).unwrap_or_default();
+    version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned()
+}
+
 /// Whether a program is on `PATH` or where system programs live.
 pub(crate) fn installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();

@@ -11,6 +11,7 @@ mod cmd;
 mod dist;
 mod ebpf;
 mod echo;
+mod fuzz;
 mod run;
 mod setup;
 mod test;
@@ -38,6 +39,8 @@ enum Task {
     },
     /// Set up and run the tests; the kernel's as root.
     Test(test::Selection),
+    /// Fuzz the readers of bytes that others write: ClientHello, PEM, Secrets, documents.
+    Fuzz(fuzz::Options),
     /// What a change must pass: format, lints for host and kernel, tidy, documentation.
     Check,
     /// The rules of the architecture that no compiler checks.
@@ -78,6 +81,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Setup => setup::run(setup::Scope::All)?,
         Task::Run { debug, args } => run::run(debug, &args)?,
         Task::Test(selection) => return test::run(&selection),
+        Task::Fuzz(options) => fuzz::run(&options)?,
         Task::Check => check::run()?,
         Task::Tidy => tidy::run()?,
         Task::Ebpf { disassemble } => ebpf::run(disassemble)?,

@@ -75,6 +75,14 @@ pub(crate) fn clippy(toolchain: &str) -> Result<()> {
     }
 }
 
+/// Adds what building libFuzzer and making its seeds takes.
+pub(crate) fn fuzzing() -> Result<()> {
+    match Apt::here() {
+        Some(apt) => apt.install(&["g++", "libc6-dev", "openssl"], "fuzzing"),
+        None => Ok(()),
+    }
+}
+
 fn build_tools(apt: Option<&Apt>) -> Result<()> {
     if let Some(apt) = apt {
         apt.install(&BUILD, "building bpf-linker")?;

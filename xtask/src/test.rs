@@ -95,15 +95,10 @@ fn privileged(runner: &mut Command) -> Result<()> {
     }
     // Asks for the password now, not in the middle of a test.
     cmd::run(Command::new("sudo").arg("--validate"))?;
-    let triple = rustc_host();
+    let triple = cmd::rustc_host();
     let key = format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace('-', "_"));
     runner.env(key, "sudo --preserve-env --");
     Ok(())
-}
-
-fn rustc_host() -> String {
-    let version = cmd::ask("rustc", &["-vV"]).unwrap_or_default();
-    version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned()
 }
 
 fn ci() -> bool {

@@ -2,6 +2,8 @@
 
 pub mod diagnostic;
 mod dialect;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub mod load;
 mod material;
 pub mod model;

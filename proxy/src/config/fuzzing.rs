@@ -1,0 +1,99 @@
+//! Readers of what operators write, for `cargo xtask fuzz`: PEM texts, Secrets, whole documents.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::dialect;
+use super::material::{self, Files, MaterialError, Piece};
+use super::model::Trust;
+use super::settings::Settings;
+
+/// A certificate whose key nobody has.
+const CHAIN: &[u8] = include_bytes!("../../../tests/fuzz/corpus/authorities/ecdsa.pem");
+
+/// Uses all of the Secret `s`.
+const AROUND: &str = "
+---
+apiVersion: getambassador.io/v3alpha1
+kind: TLSContext
+metadata: {name: c}
+spec: {hosts: [x], secret: s, ca_secret: s, crl_secret: s, cert_required: true}
+---
+apiVersion: getambassador.io/v3alpha1
+kind: TCPMapping
+metadata: {name: m}
+spec: {port: 7000, host: x, service: 'https://127.0.0.1:1', tls: c}
+";
+
+/// A chain and its key in one text.
+pub(crate) fn identity(bytes: &[u8]) {
+    if let Some(identity) = kept(material::identity("fuzz".into(), &piece(bytes), &piece(bytes)), bytes) {
+        material::out_of_date(&identity);
+    }
+}
+
+/// A key, which belongs to nothing.
+pub(crate) fn private_key(bytes: &[u8]) {
+    kept(material::identity("fuzz".into(), &piece(CHAIN), &piece(bytes)), bytes);
+}
+
+/// Authorities.
+pub(crate) fn authorities(bytes: &[u8]) {
+    if let Some(roots) = kept(material::roots(&piece(bytes)), bytes) {
+        let trust = Trust { source: "fuzz".into(), roots, revoked: Vec::new() };
+        assert!(material::prove(&trust).is_ok(), "each was taken as an anchor");
+    }
+}
+
+/// Revocation lists, and what rustls makes of them.
+pub(crate) fn revocation_lists(bytes: &[u8]) {
+    if let Some(revoked) = kept(material::revocation_lists(&piece(bytes)), bytes) {
+        material::overdue(&revoked);
+        let roots = material::roots(&piece(CHAIN)).unwrap_or_default();
+        // Refused or not: what rustls cannot use becomes a diagnostic.
+        let _ = material::prove(&Trust { source: "fuzz".into(), roots, revoked });
+    }
+}
+
+/// A document that may be the Secret `s`, whose every entry is in use.
+pub(crate) fn secret(bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes) {
+        lower(&format!("{text}{AROUND}"));
+    }
+}
+
+/// Documents of any kind.
+pub(crate) fn documents(bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes) {
+        lower(text);
+    }
+}
+
+fn lower(text: &str) {
+    let (documents, _) = dialect::parse(&Arc::from(Path::new("fuzz.yaml")), text);
+    // Their limit is nothing: no file is read, whatever a document names.
+    let files = RefCell::new(Files::default());
+    let lowered = dialect::lower(documents.iter(), &files, &Settings::default());
+    for diagnostic in lowered.diagnostics {
+        // Written out, as whoever reads it would have it.
+        let _ = diagnostic.to_string();
+    }
+}
+
+fn piece(bytes: &[u8]) -> Piece {
+    Piece { name: "text".to_owned(), bytes: bytes.to_vec() }
+}
+
+/// What was read. An error must not repeat what may have been a key.
+fn kept<T>(read: Result<T, MaterialError>, bytes: &[u8]) -> Option<T> {
+    read.inspect_err(|error| {
+        let message = error.to_string();
+        let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+        for word in bytes.split(|byte| !base64(byte)).filter(|word| word.len() >= 32) {
+            // No message of ours has a word that long.
+            assert!(!str::from_utf8(word).is_ok_and(|word| message.contains(word)), "{message}");
+        }
+    })
+    .ok()
+}

@@ -1,0 +1,28 @@
+//! What `cargo xtask fuzz` runs, and the tests over its corpus: readers of bytes that others wrote. Each takes
+//! anything, and panics only where it breaks a promise.
+
+mod hello;
+#[cfg(test)]
+mod tests;
+
+use crate::config::fuzzing as config;
+
+/// A reader, and the promises it keeps.
+pub type Target = fn(&[u8]);
+
+/// By name, which is that of a folder of `tests/fuzz/corpus`.
+const TARGETS: [(&str, Target); 7] = [
+    ("authorities", config::authorities),
+    ("client-hello", hello::client_hello),
+    ("documents", config::documents),
+    ("identity", config::identity),
+    ("private-key", config::private_key),
+    ("revocation-lists", config::revocation_lists),
+    ("secret", config::secret),
+];
+
+/// The target of that name.
+#[must_use]
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.iter().find(|(other, _)| *other == name).map(|(_, target)| *target)
+}
