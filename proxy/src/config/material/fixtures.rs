@@ -3,9 +3,11 @@
 use std::sync::OnceLock;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, SignatureAlgorithm, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    SignatureAlgorithm, date_time_ymd,
 };
+
+use crate::config::model::fixtures::revoking;
 
 /// A certificate and its key, in PEM.
 #[derive(Clone)]
@@ -40,21 +42,7 @@ impl Authority {
 
     /// A list that revokes a serial number, the next due in that year.
     pub(in crate::config) fn revoke(&self, serial: u64, next: i32) -> String {
-        let revoked = RevokedCertParams {
-            serial_number: SerialNumber::from(serial),
-            revocation_time: date_time_ymd(2020, 1, 1),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let params = CertificateRevocationListParams {
-            this_update: date_time_ymd(2020, 1, 1),
-            next_update: date_time_ymd(next, 1, 1),
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: vec![revoked],
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        params.signed_by(&self.issuer).unwrap().pem().unwrap()
+        revoking(serial, next).signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 }
 

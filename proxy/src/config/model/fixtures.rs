@@ -64,21 +64,7 @@ impl Authority {
 
     /// Trust that has revoked a serial number.
     pub(crate) fn trust_without(&self, serial: u64) -> Trust {
-        let revoked = RevokedCertParams {
-            serial_number: SerialNumber::from(serial),
-            revocation_time: date_time_ymd(2020, 1, 1),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let params = CertificateRevocationListParams {
-            this_update: date_time_ymd(2020, 1, 1),
-            next_update: date_time_ymd(2100, 1, 1),
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: vec![revoked],
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        let list = params.signed_by(&self.issuer).unwrap().der().clone();
+        let list = revoking(serial, 2100).signed_by(&self.issuer).unwrap().der().clone();
         Trust { revoked: vec![list], ..self.trust() }
     }
 
@@ -133,5 +119,23 @@ pub(crate) fn origination(verification: Verification) -> Origination {
         server_name: Some("pay.example.com".into()),
         verification,
         parameters: Parameters::default(),
+    }
+}
+
+/// A list, still to be signed, that revokes a serial number; the next is due in that year.
+pub(crate) fn revoking(serial: u64, next: i32) -> CertificateRevocationListParams {
+    let revoked = RevokedCertParams {
+        serial_number: SerialNumber::from(serial),
+        revocation_time: date_time_ymd(2020, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(next, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: vec![revoked],
+        key_identifier_method: KeyIdMethod::Sha256,
     }
 }
