@@ -9,6 +9,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
+use super::endpoint::Endpoint;
 use super::resolve::{ResolveError, Resolver};
 use crate::config::model::{Families, Service};
 use crate::sockopt;
@@ -78,10 +79,10 @@ impl Dialer {
         let deadline = Instant::now() + within;
         let timeout = || DialError::Timeout { service: service.clone(), after: within };
         let resolved = timeout_at(deadline.into(), self.resolver.resolve(service, families)).await;
-        let addresses = resolved.map_err(|_elapsed| timeout())??;
+        let endpoints = resolved.map_err(|_elapsed| timeout())??;
         let mut last = timeout();
-        let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-        for address in addresses {
+        let mut left = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
+        for Endpoint { address, .. } in endpoints {
             // An address that does not answer leaves the others their share of the time.
             let share = deadline.saturating_duration_since(Instant::now()) / left;
             left -= 1;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::endpoint::Endpoint;
 use crate::config::model::{Families, Host, Service};
 
 /// How long an answer is used without asking again; what Envoy's STRICT_DNS does.
@@ -47,7 +48,7 @@ struct Answer {
 }
 
 impl Resolver {
-    /// Every address of a service that may be dialled, in the order to try.
+    /// Every endpoint of a service that may be dialled, in the order to try.
     ///
     /// # Errors
     /// Why there is none. When the resolver fails, the last good answer is used again.
@@ -55,9 +56,9 @@ impl Resolver {
         &self,
         service: &Service,
         families: Families,
-    ) -> Result<Vec<SocketAddr>, ResolveError> {
+    ) -> Result<Vec<Endpoint>, ResolveError> {
         let name = match &service.host {
-            Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, service.port)]),
+            Host::Ip(ip) => return Ok(vec![Endpoint::new(SocketAddr::new(*ip, service.port))]),
             Host::Name(name) => name,
         };
         let addresses = self.addresses(name).await?;
@@ -70,7 +71,7 @@ impl Resolver {
         }
         // IPv6 first where both are on; within a family as the resolver ordered them.
         allowed.sort_by_key(IpAddr::is_ipv4);
-        Ok(allowed.into_iter().map(|ip| SocketAddr::new(ip, service.port)).collect())
+        Ok(allowed.into_iter().map(|ip| Endpoint::new(SocketAddr::new(ip, service.port))).collect())
     }
 
     async fn addresses(&self, name: &Arc<str>) -> Result<Vec<IpAddr>, ResolveError> {
