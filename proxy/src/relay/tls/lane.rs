@@ -45,6 +45,11 @@ impl Lane {
         self.stage == Stage::Finished
     }
 
+    /// Cleartext that was read and is not sent yet.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
     /// Passes no end on from now on.
     pub(super) fn fail(&mut self) {
         self.failed = true;

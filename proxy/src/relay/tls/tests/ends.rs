@@ -68,6 +68,44 @@ async fn a_stream_cut_short_never_ends_in_order() {
     }
 }
 
+/// A client that hears its upstream's end and closes TCP alone has kept nothing back, unless it went on talking.
+#[tokio::test]
+async fn an_end_that_is_not_answered_is_one_for_the_client_alone() {
+    let keys = Keys::new();
+    for (more, expected) in [(false, CloseReason::Finished), (true, CloseReason::DownstreamTruncated)] {
+        let ((client, downstream), pool) = (pair().await, Arc::new(Pool::default()));
+        let name = "pay.example.com".try_into().unwrap();
+        let session = keys.terminator.session().unwrap();
+        let (client, leg) =
+            tokio::join!(keys.connector.connect(name, client), secured(downstream, session, &pool));
+        let (mut client, (mut server, upstream)) = (client.unwrap(), pair().await);
+        let stop = CancellationToken::new();
+        let (terms, legs) = (terms(&stop), Box::new([leg, Leg::plain(upstream)]));
+        let relay = tokio::spawn(async move { run(legs, &pool, terms, Arc::default()).await });
+        client.write_all(b"question").await.unwrap();
+        client.flush().await.unwrap();
+        let mut heard = [0; 8];
+        server.read_exact(&mut heard).await.unwrap();
+        server.write_all(b"answer").await.unwrap();
+        server.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, b"answer");
+        if more {
+            client.write_all(b"more").await.unwrap();
+            client.flush().await.unwrap();
+            server.read_exact(&mut heard[..4]).await.unwrap();
+        }
+        client.get_mut().0.shutdown().await.unwrap();
+        // Nobody has proven to the upstream that this was all.
+        let end = server.read(&mut heard).await;
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(relay.await.unwrap(), expected);
+        let end = client.get_mut().0.read(&mut heard).await;
+        assert!(matches!(end, Ok(0)), "the client's end is in order: {end:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_came_before_a_reset_is_delivered_and_then_the_reset() {
     let keys = Keys::new();
