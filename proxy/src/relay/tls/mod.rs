@@ -142,7 +142,16 @@ impl Pair<'_> {
             (upstream, downstream, &self.progress.sent, [FAULTS[1], FAULTS[0]])
         };
         let motion = self.lanes[direction].step(source, destination, self.pool, moved);
-        motion.map_err(|broken: Broken| broken.in_direction(faults[0], faults[1]))
+        motion.map_err(|broken| {
+            let broken = match broken {
+                // Its error was told to whoever sent last; after that a reset reads like an end.
+                Broken::Source(Failure::Truncated) if self.lanes[1 - direction].unheard() => {
+                    Broken::Source(Failure::Reset)
+                }
+                broken => broken,
+            };
+            broken.in_direction(faults[0], faults[1])
+        })
     }
 
     /// Whether a session wants to say something of its own, after the direction that would carry it had its

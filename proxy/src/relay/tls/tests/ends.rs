@@ -106,6 +106,38 @@ async fn an_end_that_is_not_answered_is_one_for_the_client_alone() {
     }
 }
 
+/// An upstream that closes without having read our close_notify, as PostgreSQL does: what it said itself counts,
+/// though it is read after its reset.
+#[tokio::test]
+async fn an_end_that_finds_nobody_leaves_it_to_what_was_said() {
+    let keys = Keys::new();
+    for (says, expected) in [(true, CloseReason::Finished), (false, CloseReason::UpstreamReset)] {
+        let ((mut client, downstream), (server, upstream)) = (pair().await, pair().await);
+        let pool = Arc::new(Pool::default());
+        let session = keys.originator.session(&Host::Name("pay.example.com".into())).unwrap();
+        let (server, leg) = tokio::join!(keys.acceptor.accept(server), secured(upstream, session, &pool));
+        let mut server = server.unwrap();
+        // Or a reset throws away what waits for an acknowledgement.
+        server.get_ref().0.set_nodelay(true).unwrap();
+        let stop = CancellationToken::new();
+        let (terms, legs) = (terms(&stop), Box::new([Leg::plain(downstream), leg]));
+        // From here on the relay has no turn before both have ended: there is one thread, and nothing waits.
+        client.shutdown().await.unwrap();
+        server.write_all(b"farewell").await.unwrap();
+        server.flush().await.unwrap();
+        if says {
+            server.get_mut().1.send_close_notify();
+            server.flush().await.unwrap();
+        }
+        server.get_ref().0.set_zero_linger().unwrap();
+        drop(server);
+        assert_eq!(run(legs, &pool, terms, Arc::default()).await, expected);
+        let mut heard = Vec::new();
+        let end = client.read_to_end(&mut heard).await;
+        assert_eq!((&heard[..], end.is_ok()), (&b"farewell"[..], says));
+    }
+}
+
 #[tokio::test]
 async fn what_came_before_a_reset_is_delivered_and_then_the_reset() {
     let keys = Keys::new();
