@@ -17,7 +17,8 @@ const DEBIAN_RUST: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 const BUILD: [&str; 4] = ["g++", "libc6-dev", "libzstd-dev", "zlib1g-dev"];
 
 /// What the tests let sluice stand between: package, and a program of it.
-const TEST: [(&str, &str); 15] = [
+const TEST: [(&str, &str); 16] = [
+    ("curl", "curl"),
     ("iproute2", "ip"),
     ("iptables", "iptables"),
     ("netcat-openbsd", "nc"),

@@ -1,9 +1,11 @@
-//! TLS through the real binary, with rustls, OpenSSL and curl as peers.
+//! TLS through the real binary, with rustls, OpenSSL, curl and Python as peers.
 
 mod limits;
 mod mutual;
 mod names;
+mod openssl;
 mod postgres;
+mod python;
 mod refused;
 mod reload;
 mod tools;
@@ -82,4 +84,11 @@ fn material() -> (Ca, Leaf) {
     let ca = Ca::new();
     let leaf = ca.leaf(&["pay.example.com"]);
     (ca, leaf)
+}
+
+/// A TLSContext; `spec` has lines of two spaces.
+fn context(name: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: getambassador.io/v3alpha1\nkind: TLSContext\nmetadata: {{name: {name}}}\nspec:\n{spec}"
+    )
 }
