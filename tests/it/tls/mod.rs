@@ -3,6 +3,7 @@
 mod limits;
 mod mutual;
 mod names;
+mod offered;
 mod openssl;
 mod postgres;
 mod python;
