@@ -1,5 +1,6 @@
 //! TLS through the real binary, with rustls, OpenSSL, curl and Python as peers.
 
+mod cases;
 mod certificates;
 mod limits;
 mod mutual;
