@@ -87,7 +87,8 @@ impl Builder {
             .arg(self.cgroup.as_deref().unwrap_or(Path::new("/dev/null")))
             .args(["setpriv", "--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
-            .args(["--log-format", "json", "--admin", "none"])
+            .args(["--log-format", "json"])
+            .args(if self.flags.iter().any(|f| f == "--admin") { &[][..] } else { &["--admin", "none"] })
             .args(&self.flags)
             .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
             .stdin(Stdio::null())
@@ -153,6 +154,16 @@ impl Sluice {
                 Err(_) => panic!("no log line with {text:?} among\n{}", seen.join("\n")),
             }
         }
+    }
+
+    /// Ends it; whatever it wrote that nobody has waited for.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub(crate) fn last_words(mut self) -> String {
+        self.signal(Signal::TERM);
+        self.wait();
+        self.log.iter().chain(self.access.iter()).collect::<Vec<_>>().join("\n")
     }
 
     /// Process id.

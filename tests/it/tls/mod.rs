@@ -11,6 +11,7 @@ mod postgres;
 mod python;
 mod refused;
 mod reload;
+mod secrets;
 mod tools;
 mod upstream;
 
