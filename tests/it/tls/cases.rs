@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 use super::{Site, context};
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, try_connect};
-use crate::harness::tls::{Ca, backend, begin, greeting, hello};
+use crate::harness::tls::{Ca, backend, begin, greeting, hello, secret};
 
 /// A TCPMapping of some version; `spec` is in flow style.
 fn mapping(version: &str, meta: &str, spec: &str) -> String {
@@ -52,6 +52,9 @@ fn upstreams_are_spoken_to_in_every_spelling() {
         backend(&site.at(7002), "tls", ca.server_asking(&ca.leaf(&["pay.example.com"]))),
         backend(&site.at(7003), "open", ca.leaf(&["pay.example.com"]).server()),
     ];
+    // The one name that leads here without DNS.
+    let named = backend("127.0.0.1:0", "named", ca.leaf(&["localhost"]).server());
+    let name = format!("localhost:{}", named.address.port());
     let address = site.host.clone();
     let up = "  secret: identity\n  sni: my-funny-name\n";
     let cases = [
@@ -62,6 +65,8 @@ fn upstreams_are_spoken_to_in_every_spelling() {
         ("v3alpha1", format!("service: \"https://{address}:7003\""), "open - unknown"),
         ("v3alpha1", format!("service: \"HTTPS://{address}:7003\""), "open - unknown"),
         ("v3alpha1", format!("service: \"http://{address}:7001\""), "clear"),
+        ("v3alpha1", format!("service: \"https://{name}\""), "named localhost unknown"),
+        ("v3alpha1", format!("service: \"{name}\", tls: up.verified"), "named localhost unknown"),
         ("v3alpha1", format!("service: \"{address}:7002\", tls: up"), "tls my-funny-name known"),
         ("v3alpha1", format!("service: \"https://{address}:7002\", tls: up"), "tls my-funny-name known"),
         ("v3alpha1", format!("service: \"http://{address}:7002\", tls: up"), "tls my-funny-name known"),
@@ -74,6 +79,8 @@ fn upstreams_are_spoken_to_in_every_spelling() {
         .with(&elsewhere(&identity, "identity"))
         .with(&context("up", up))
         .with(&context("up.with.dots", up))
+        .with(&secret("ca", &[("ca.crt", &ca.pem)]))
+        .with(&context("up.verified", "  ca_secret: ca\n"))
         .with(&elsewhere(&context("far", up), "far"));
     for (port, (version, spec, _)) in (7100..).zip(&cases) {
         site = site.with(&mapping(
