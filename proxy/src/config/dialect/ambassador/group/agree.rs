@@ -8,7 +8,7 @@ use crate::config::model::{Downstream, Matcher, Prelude};
 /// that those with a host, of which there may be many, come before one without.
 pub(super) fn agreeing(members: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Candidate> {
     let with_host = members.iter().find(|member| member.matcher != Matcher::Any);
-    let with_host = with_host.map(|member| member.report.resource().to_owned());
+    let with_host = with_host.map(|member| member.report.whereabouts());
     let mut kept: Vec<Candidate> = Vec::with_capacity(members.len());
     for member in members {
         match conflict(&member, &kept, with_host.as_deref()) {
@@ -49,7 +49,7 @@ fn conflict(
                 "is {} here and {} in {}, and all of {bind} must agree; make them the same, or use another port",
                 shown(member.prelude),
                 shown(first.prelude),
-                first.report.resource()
+                first.report.whereabouts()
             ),
         ));
     }
@@ -60,7 +60,7 @@ fn conflict(
             Downstream::Raw => ("passed through", "terminated"),
             Downstream::Terminate(_) => ("terminated", "passed through"),
         };
-        let other = same.report.resource();
+        let other = same.report.whereabouts();
         (
             "spec.host",
             format!("is {this} here and {that} by {other} on {bind}; give them different hosts, or the same sluice.dev/tls-mode"),
@@ -90,7 +90,7 @@ fn overlap(member: &Candidate, kept: &[Candidate]) {
             let shared = String::from_utf8_lossy(shared);
             let message = format!(
                 "{shared:?} is also asked for by {} for the same host; clients that offer it go there",
-                other.report.resource()
+                other.report.whereabouts()
             );
             member.report.warn("metadata.annotations.sluice.dev/tls-alpn", message);
         }
