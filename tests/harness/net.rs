@@ -109,6 +109,12 @@ pub(crate) fn await_unread(local: u16, remote: u16) {
     });
 }
 
+/// How many IPv4 sockets of this thread's namespace listen on a port.
+pub(crate) fn listening(port: u16) -> usize {
+    const LISTEN: &str = "0A";
+    sockets().iter().filter(|socket| Port::Local(port).is_of(socket) && socket[3] == LISTEN).count()
+}
+
 impl Port {
     fn is_of(self, socket: &[String]) -> bool {
         let (address, port) = match self {

@@ -105,9 +105,15 @@ pub struct Overrides {
     #[arg(long, env = "SLUICE_MAX_HANDSHAKES", value_name = "N", help_heading = "TLS")]
     pub max_handshakes: Option<Whole<0, { u32::MAX }>>,
 
-    /// Connections that may wait to be accepted, of each listener; net.core.somaxconn caps it [default: 4096]
+    /// Connections that may wait to be accepted, of each listening socket; net.core.somaxconn caps it [default: 4096]
     #[arg(long, env = "SLUICE_BACKLOG", value_name = "N", help_heading = "Sockets")]
     pub backlog: Option<Whole<1, 2_147_483_647>>,
+    /// Sockets that each listener accepts from (SO_REUSEPORT); 0 takes one per worker thread [default: 0]
+    #[arg(long, env = "SLUICE_SHARDS", value_name = "N", help_heading = "Sockets")]
+    pub shards: Option<Whole<0, 1024>>,
+    /// Listen on addresses that no interface has yet (IP_FREEBIND) [default: false]
+    #[arg(long, env = "SLUICE_FREEBIND", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Sockets")]
+    pub freebind: Option<bool>,
     /// TCP_USER_TIMEOUT, such as 30s: data unacknowledged for longer ends the connection; none leaves it to the kernel [default: none]
     #[arg(long, env = "SLUICE_USER_TIMEOUT", value_name = "DURATION", help_heading = "Sockets")]
     pub user_timeout: Option<OrNone<Span<1, C_INT>>>,

@@ -113,9 +113,19 @@ fn of_tls(upstream_tls_verify: UpstreamTlsVerify, handshakes: &Handshakes) -> Va
 }
 
 fn of_sockets(sockets: &Sockets) -> Value {
-    let Sockets { backlog, user_timeout, keepalive_time, keepalive_interval, keepalive_probes } = sockets;
+    let Sockets {
+        backlog,
+        shards,
+        freebind,
+        user_timeout,
+        keepalive_time,
+        keepalive_interval,
+        keepalive_probes,
+    } = sockets;
     json!({
         "backlog": backlog,
+        "shards": shards,
+        "freebind": freebind,
         "user-timeout": span_or_none(Some(*user_timeout).filter(|t| !t.is_zero())),
         "keepalive-time": span_or_none(*keepalive_time),
         "keepalive-interval": span(*keepalive_interval),
