@@ -57,6 +57,36 @@ fn addresses_share_a_port_and_the_closest_serves() {
 }
 
 #[test]
+fn an_unset_address_serves_both_families_where_asked_to() {
+    if !ready("an_unset_address_serves_both_families_where_asked_to") {
+        return;
+    }
+    Backend::named(BACK, "unset");
+    Backend::named("127.0.0.1:7011", "four");
+    let said = |front: &str| String::from_utf8(read_all(&mut connect(front))).unwrap();
+    let refused = |front: &str| try_connect(front).unwrap_err().kind() == ErrorKind::ConnectionRefused;
+
+    // As in Ambassador: IPv4 alone, or IPv6 alone.
+    let one = mapping("unset", "", BACK);
+    let sluice = Builder::new(&one).start();
+    assert!(said(FRONT) == "unset" && refused("[::1]:7000"));
+    drop(sluice);
+    let sluice = Builder::new(&one).flags(&["--bind-address", "::"]).start();
+    assert!(said("[::1]:7000") == "unset" && refused(FRONT));
+    drop(sluice);
+
+    let both = ["--bind-address", "0.0.0.0,::"];
+    let mut sluice = Builder::new(&one).flags(&both).start();
+    assert_eq!([FRONT, "127.0.0.2:7000", "[::1]:7000"].map(said), ["unset"; 3]);
+    // Another one for IPv4 takes half of that family, and none of the other.
+    sluice.reload(&(one + &mapping("four", "0.0.0.0", "127.0.0.1:7011")));
+    let mut four: Vec<_> = (0..10).map(|_| said(FRONT)).collect();
+    four.sort();
+    assert_eq!(four, [["four"; 5], ["unset"; 5]].concat());
+    assert_eq!([(); 10].map(|()| said("[::1]:7000")), ["unset"; 10]);
+}
+
+#[test]
 fn every_worker_has_a_socket_or_as_many_as_asked_for() {
     if !ready("every_worker_has_a_socket_or_as_many_as_asked_for") {
         return;

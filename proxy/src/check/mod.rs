@@ -35,11 +35,10 @@ pub fn run(settings: &Settings, format: Format) -> ExitCode {
 
 impl<'a> Report<'a> {
     fn of(loaded: &'a Loaded) -> Self {
-        let routes = loaded.config.listeners.iter().flat_map(|listener| &listener.routes);
         Self {
             diagnostics: &loaded.diagnostics,
             listeners: loaded.config.listeners.len(),
-            mappings: routes.map(|route| route.mappings.len()).sum(),
+            mappings: loaded.config.mappings().count(),
             discarded: loaded.diagnostics.iter().filter(|d| d.discarded).count(),
         }
     }

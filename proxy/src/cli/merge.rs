@@ -149,7 +149,7 @@ fn lay_ambassador(says: &Overrides, settings: &mut Settings) {
     set(&mut ambassador.single_namespace, says.single_namespace);
     set(&mut ambassador.certs_single_namespace, says.certs_single_namespace.map(|v| v.0));
     set(&mut ambassador.label_selector, says.label_selector.as_ref().map(|selector| selector.0.clone()));
-    set(&mut ambassador.bind_address, says.bind_address);
+    set(&mut ambassador.bind_address, says.bind_address.as_ref().map(|addresses| addresses.0.clone()));
     set(&mut ambassador.force_secret_validation, says.force_secret_validation);
 }
 

@@ -1,12 +1,12 @@
 //! Every setting there is, as flag, environment variable and key of the settings file at once.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::values::{AccessLogWhen, Filter, OrNone, Selector, Size, Span, Whole};
+use super::values::{AccessLogWhen, Addresses, Filter, OrNone, Selector, Size, Span, Whole};
 use crate::config::settings::{LogFormat, UpstreamTlsVerify};
 
 /// The longest any duration may be, ten years, in milliseconds: sums with the time of day stay in range.
@@ -142,9 +142,9 @@ pub struct Overrides {
     /// Pass over resources whose labels do not match, such as `app=db,tier!=cache` (AMBASSADOR_LABEL_SELECTOR) [default: ""]
     #[arg(long, env = "SLUICE_LABEL_SELECTOR", value_name = "SELECTOR", help_heading = "Ambassador")]
     pub label_selector: Option<Selector>,
-    /// Where mappings without an address listen (AMBASSADOR_ENVOY_BIND_ADDRESS) [default: 0.0.0.0]
-    #[arg(long, env = "SLUICE_BIND_ADDRESS", value_name = "IP", help_heading = "Ambassador")]
-    pub bind_address: Option<IpAddr>,
+    /// Where mappings without an address listen, such as `0.0.0.0,::` for both families (AMBASSADOR_ENVOY_BIND_ADDRESS) [default: 0.0.0.0]
+    #[arg(long, env = "SLUICE_BIND_ADDRESS", value_name = "IP[,IP]", help_heading = "Ambassador")]
+    pub bind_address: Option<Addresses>,
     /// Refuse certificates that are out of date (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
     #[arg(long, env = "SLUICE_FORCE_SECRET_VALIDATION", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
     pub force_secret_validation: Option<bool>,

@@ -49,8 +49,8 @@ pub struct Ambassador {
     pub certs_single_namespace: Option<bool>,
     /// `AMBASSADOR_LABEL_SELECTOR`: resources that do not match are left out; empty takes all.
     pub label_selector: String,
-    /// `AMBASSADOR_ENVOY_BIND_ADDRESS`: where a mapping without `address` listens.
-    pub bind_address: IpAddr,
+    /// `AMBASSADOR_ENVOY_BIND_ADDRESS`: where a mapping without `address` listens, on all of them; at least one.
+    pub bind_address: Vec<IpAddr>,
     /// `AMBASSADOR_FORCE_SECRET_VALIDATION`: certificates out of date are refused.
     pub force_secret_validation: bool,
 }
@@ -166,7 +166,7 @@ impl Default for Settings {
                 single_namespace: false,
                 certs_single_namespace: None,
                 label_selector: String::new(),
-                bind_address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                bind_address: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
                 force_secret_validation: false,
             },
             timeouts: Timeouts {

@@ -4,6 +4,7 @@
 pub(crate) mod fixtures;
 mod tls;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,6 +23,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// Every mapping once, on however many addresses it is.
+    pub fn mappings(&self) -> impl Iterator<Item = &Mapping> {
+        let mut seen = HashSet::new();
+        let routes = self.listeners.iter().flat_map(|listener| &listener.routes);
+        routes.flat_map(|route| &route.mappings).filter(move |mapping| seen.insert(&mapping.name))
+    }
+
     /// Every certificate in use, one as often as it is.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.listeners.iter().flat_map(|listener| &listener.routes).flat_map(|route| {
@@ -104,7 +112,7 @@ pub enum Downstream {
 /// One declared way to an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
-    /// Who declared it, unique in a configuration.
+    /// Who declared it, unique in a configuration, though perhaps on several of its addresses.
     pub name: MappingName,
     /// Label of this mapping's metrics (Ambassador `stats_name`, else the name).
     pub stats_name: Arc<str>,

@@ -149,7 +149,7 @@ fn of_ambassador(ambassador: &Ambassador) -> Value {
         "single-namespace": single_namespace,
         "certs-single-namespace": certs_single_namespace.map_or_else(|| none().into(), Value::Bool),
         "label-selector": label_selector,
-        "bind-address": bind_address,
+        "bind-address": bind_address.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         "force-secret-validation": force_secret_validation,
     })
 }

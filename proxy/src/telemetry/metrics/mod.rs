@@ -190,12 +190,11 @@ impl Metrics {
             self.certificate_expiry.with_label_values(&[&*identity.source]).set(identity.expires);
         }
 
-        let mappings = || config.listeners.iter().flat_map(|l| &l.routes).flat_map(|r| &r.mappings);
         self.listeners.set(signed(config.listeners.len()));
-        self.mappings.set(signed(mappings().count()));
+        self.mappings.set(signed(config.mappings().count()));
         let mut ledger = self.ledger();
-        ledger.configure(config.listeners.iter().map(|l| l.bind), mappings().map(|m| &m.stats_name));
-        for mapping in mappings() {
+        ledger.configure(config.listeners.iter().map(|l| l.bind), config.mappings().map(|m| &m.stats_name));
+        for mapping in config.mappings() {
             self.create(&mapping.stats_name);
         }
         for listener in &config.listeners {

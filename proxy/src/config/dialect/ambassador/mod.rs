@@ -1,5 +1,6 @@
 //! Ambassador's resources: `TCPMapping`, and what the others of them say about it.
 
+mod binds;
 mod circuit_breaker;
 mod group;
 mod host_glob;

@@ -1,37 +1,36 @@
 //! What the mappings of one port must agree about.
 
+use std::net::SocketAddr;
+
 use super::Candidate;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::model::{Downstream, Matcher, Prelude};
 
-/// The members of one port that can be served together: the first decides what belongs to the port, except
-/// that those with a host, of which there may be many, come before one without.
-pub(super) fn agreeing(members: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Candidate> {
-    let with_host = members.iter().find(|member| member.matcher != Matcher::Any);
+/// Discards the members of one port that cannot be served together: the first decides what belongs to the port,
+/// except that those with a host, of which there may be many, come before one without.
+pub(super) fn reconcile(bind: SocketAddr, members: &[&Candidate]) {
+    // Of those that were discarded at another of their addresses that was told there.
+    let members = || members.iter().copied().filter(|member| !member.report.failed());
+    let with_host = members().find(|member| member.matcher != Matcher::Any);
     let with_host = with_host.map(|member| member.report.whereabouts());
-    let mut kept: Vec<Candidate> = Vec::with_capacity(members.len());
-    for member in members {
-        match conflict(&member, &kept, with_host.as_deref()) {
+    let mut kept: Vec<&Candidate> = Vec::new();
+    for member in members() {
+        match conflict(bind, member, &kept, with_host.as_deref()) {
             None => {
-                overlap(&member, &kept);
+                overlap(member, &kept);
                 kept.push(member);
             }
-            Some((field, why)) => {
-                member.report.discard(field, why);
-                found.extend(member.report.into_diagnostics());
-            }
+            Some((field, why)) => member.report.discard(field, why),
         }
     }
-    kept
 }
 
 /// Why a member cannot be served beside the others, and the field that says so.
 fn conflict(
+    bind: SocketAddr,
     member: &Candidate,
-    kept: &[Candidate],
+    kept: &[&Candidate],
     with_host: Option<&str>,
 ) -> Option<(&'static str, String)> {
-    let bind = member.bind;
     if let (Matcher::Any, Some(other)) = (&member.matcher, with_host) {
         return Some((
             "spec.host",
@@ -76,7 +75,7 @@ fn shown(prelude: Option<Prelude>) -> &'static str {
 }
 
 /// Warns where two routes of one name ask for the same protocol: the earlier takes it.
-fn overlap(member: &Candidate, kept: &[Candidate]) {
+fn overlap(member: &Candidate, kept: &[&Candidate]) {
     let Matcher::Tls { name, alpn } = &member.matcher else {
         return;
     };

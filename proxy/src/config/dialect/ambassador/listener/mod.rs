@@ -5,7 +5,7 @@ mod stack;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 pub(super) use self::host_binding::HostBinding;
 use self::stack::Stack;
@@ -26,10 +26,13 @@ pub(super) enum Downstream {
     PassedThrough,
 }
 
-/// What the Listeners expect, by the address that mappings share with them. A mapping on an address without
-/// one needs none: its own host says what it expects.
-#[derive(Debug, Default)]
-pub(super) struct Stacks(BTreeMap<SocketAddr, Entry>);
+/// What the Listeners expect, by port. They listen where mappings without an address do; a mapping elsewhere
+/// needs none: its own host says what it expects.
+#[derive(Debug)]
+pub(super) struct Stacks {
+    addresses: Vec<IpAddr>,
+    ports: BTreeMap<u16, Entry>,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -48,7 +51,7 @@ impl Stacks {
         settings: &Settings,
         found: &mut Vec<Diagnostic>,
     ) -> Self {
-        let mut stacks: BTreeMap<SocketAddr, Entry> = BTreeMap::new();
+        let mut ports: BTreeMap<u16, Entry> = BTreeMap::new();
         let mut listeners = unique(listeners, found);
         listeners.sort_by_cached_key(|(resource, _)| (resource.name(), resource.namespace()));
         for (resource, report) in listeners {
@@ -57,9 +60,8 @@ impl Stacks {
                 continue;
             };
             let (port, entry) = read(&fields, resource, settings, &report);
-            let bind = port.map(|port| SocketAddr::new(settings.ambassador.bind_address, port));
             let (stack, binding) = entry;
-            match bind.map(|bind| (bind, stacks.get(&bind))) {
+            match port.map(|port| (port, ports.get(&port))) {
                 None => {}
                 Some((_, Some(first))) => {
                     let message = format!(
@@ -69,19 +71,19 @@ impl Stacks {
                     );
                     report.discard("spec.port", message);
                 }
-                Some((bind, None)) => {
-                    stacks.insert(bind, Entry { report, stack, binding, used: Cell::new(false) });
+                Some((port, None)) => {
+                    ports.insert(port, Entry { report, stack, binding, used: Cell::new(false) });
                     continue;
                 }
             }
             found.extend(report.into_diagnostics());
         }
-        Self(stacks)
+        Self { addresses: settings.ambassador.bind_address.clone(), ports }
     }
 
     /// Why a mapping cannot be served on an address, if so.
     pub(super) fn obstacle(&self, bind: SocketAddr, mapping: Downstream) -> Option<String> {
-        let Entry { stack, report, used, .. } = self.0.get(&bind)?;
+        let Entry { stack, report, used, .. } = self.at(bind)?;
         used.set(true);
         let listener = report.whereabouts();
         let Some(stack) = stack else {
@@ -107,7 +109,7 @@ impl Stacks {
 
     /// What a mapping takes away from the Listener of its address, if anything.
     pub(super) fn displaced(&self, bind: SocketAddr, mapping: Downstream) -> Option<String> {
-        let Entry { stack, report, .. } = self.0.get(&bind)?;
+        let Entry { stack, report, .. } = self.at(bind)?;
         let http = stack.is_some_and(|stack| stack.http);
         (http && mapping == Downstream::Untouched).then(|| {
             format!(
@@ -120,13 +122,18 @@ impl Stacks {
 
     /// Which Hosts the Listener of an address takes certificates from; all where there is none.
     pub(super) fn binding(&self, bind: SocketAddr) -> Option<&HostBinding> {
-        self.0.get(&bind).map(|entry| &entry.binding)
+        self.at(bind).map(|entry| &entry.binding)
+    }
+
+    fn at(&self, bind: SocketAddr) -> Option<&Entry> {
+        self.ports.get(&bind.port()).filter(|_| self.addresses.contains(&bind.ip()))
     }
 
     /// Ends the reading: says which Listeners nobody is behind.
     pub(super) fn finish(self, found: &mut Vec<Diagnostic>) {
-        for (bind, Entry { report, stack, used, .. }) in self.0 {
+        for (port, Entry { report, stack, used, .. }) in self.ports {
             if !used.get() && !report.failed() {
+                let bind = SocketAddr::new(self.addresses[0], port);
                 let why = match stack {
                     Some(Stack { http: true, .. }) => "and sluice serves no HTTP",
                     _ => "unless one names that address itself",

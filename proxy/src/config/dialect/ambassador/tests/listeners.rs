@@ -174,3 +174,75 @@ fn a_listener_without_mappings_is_worth_a_word() {
         assert_eq!((outcome.faults().len(), outcome.all()), (0, vec![expected]));
     }
 }
+
+fn dual_stack() -> Settings {
+    let mut settings = Settings::default();
+    settings.ambassador.bind_address = ["0.0.0.0", "::"].map(|address| address.parse().unwrap()).to_vec();
+    settings
+}
+
+fn named(name: &str, lines: &[&str]) -> String {
+    with_spec(lines).replace("name: m", &format!("name: {name}")) + "---\n"
+}
+
+#[test]
+fn several_bind_addresses_stand_for_an_unset_one() {
+    let text = named("a", &[]) + &named("b", &["address: 0.0.0.0"]) + &named("c", &["address: 10.0.0.1"]);
+    let outcome = lower_with(&text, &dual_stack());
+    let expected = [
+        "0.0.0.0:7000 default/a 50 svc:1",
+        "0.0.0.0:7000 default/b 50 svc:1",
+        "10.0.0.1:7000 default/c 100 svc:1",
+        "[::]:7000 default/a 100 svc:1",
+    ];
+    assert_eq!((outcome.served(), outcome.all()), (expected.map(str::to_owned).to_vec(), Vec::new()));
+    assert_eq!(outcome.config.mappings().count(), 3);
+}
+
+#[test]
+fn a_listener_holds_at_every_bind_address() {
+    for line in ["weight: 100", "address: 0.0.0.0", "address: '::'"] {
+        let outcome =
+            lower_with(&(listener("l", "port: 7000, protocol: TLS") + &with_spec(&[line])), &dual_stack());
+        assert_eq!((outcome.served().len(), outcome.faults().len()), (0, 1), "{line}: {:?}", outcome.all());
+    }
+}
+
+#[test]
+fn who_cannot_be_served_at_one_address_is_not_served_at_the_others() {
+    let annotated = |name: &str, line: &str| {
+        named(name, &["host: '*'", line]).replace(
+            &format!("name: {name}"),
+            &format!("name: {name}, annotations: {{sluice.dev/tls-mode: passthrough}}"),
+        )
+    };
+    let text = annotated("with", "address: '::'") + &named("without", &[]);
+    let outcome = lower_with(&text, &dual_stack());
+    let expected = "test.yaml#2: TCPMapping default/without: spec.host: is missing, and TCPMapping default/with \
+                    (test.yaml#1) on [::]:7000 has one, so clients are told apart by it; give this one a host, or a \
+                    port of its own; the mapping is discarded";
+    assert_eq!(outcome.served(), ["[::]:7000 default/with 100 svc:1"]);
+    assert_eq!(outcome.all(), [expected]);
+}
+
+#[test]
+fn the_admin_endpoint_keeps_its_port() {
+    let admin = |address: &str| Settings { admin: Some(address.parse().unwrap()), ..Settings::default() };
+    let cases = [
+        ("127.0.0.1:7000", "", 0),
+        ("127.0.0.1:7000", "address: 127.0.0.1", 0),
+        ("0.0.0.0:7000", "address: 127.0.0.1", 0),
+        ("127.0.0.1:7000", "address: 127.0.0.2", 1),
+        ("[::1]:7000", "", 1),
+        ("127.0.0.1:7001", "", 1),
+    ];
+    for (address, line, served) in cases {
+        let outcome = lower_with(&with_spec(&[line]), &admin(address));
+        assert_eq!(outcome.served().len(), served, "{address} {line}");
+        let expected = format!(
+            "test.yaml#1: TCPMapping default/m: spec.port: 7000 is that of the admin endpoint ({address}); give the \
+             mapping another one, or the admin endpoint (--admin); the mapping is discarded"
+        );
+        assert_eq!(outcome.all(), if served == 0 { vec![expected] } else { Vec::new() });
+    }
+}
