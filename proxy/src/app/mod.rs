@@ -169,11 +169,11 @@ impl App {
         let before = self.ctx.routes();
         let after = compile(&loaded.config, Some(&before), &self.ctx.relays);
         let addresses: Vec<_> = after.listeners().collect();
-        self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
         for error in self.listeners.bind(addresses.iter().copied()) {
             tracing::error!("{error}; trying again");
         }
         self.listeners.retire_all_but(addresses.iter().copied()).await;
+        self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
         *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
         self.listeners.accept();
         self.reloads.follow(&loaded.material);

@@ -90,14 +90,16 @@ impl Listeners {
         let retired = CancellationToken::new();
         let limit = self.limits.connections_per_listener;
         let gate = Gate::new(address, limit, &self.ctx, self.telemetry.clone(), retired.clone());
-        let (sockets, given_up) = (self.sockets, retired.clone());
+        let (sockets, given_up, telemetry) = (self.sockets, retired.clone(), self.telemetry.clone());
         let task = tokio::spawn(async move {
             let bound = match bound.is_empty() {
                 false => Some(bound),
                 true => given_up.run_until_cancelled(bind_at_last(address, &sockets)).await,
             };
             if let Some(bound) = bound {
+                telemetry.listening(address, bound.len());
                 gate.open(bound).await;
+                telemetry.listening(address, 0);
             }
         });
         Running { retired, task }

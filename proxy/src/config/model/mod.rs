@@ -4,6 +4,7 @@
 pub(crate) mod fixtures;
 mod tls;
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -54,6 +55,16 @@ pub struct Listener {
     pub routes: Vec<Route>,
 }
 
+impl Listener {
+    /// Its routes as they are tried; among equals the order of the declaration counts.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<&Route> {
+        let mut routes: Vec<_> = self.routes.iter().collect();
+        routes.sort_by_key(|route| route.matcher.rank());
+        routes
+    }
+}
+
 /// A protocol's own words in the clear before TLS begins (`sluice.dev/starttls`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Prelude {
@@ -86,6 +97,20 @@ pub enum Matcher {
         /// Protocols (ALPN) of which the client offers at least one; empty asks for none.
         alpn: Vec<Arc<[u8]>>,
     },
+}
+
+impl Matcher {
+    /// Sorts the matchers of a listener in the order in which they are tried.
+    fn rank(&self) -> impl Ord {
+        match self {
+            Self::Any => (0, Reverse(0), false),
+            Self::Tls { name, alpn } => match name {
+                NamePattern::Exact(_) => (0, Reverse(0), alpn.is_empty()),
+                NamePattern::Suffix(suffix) => (1, Reverse(suffix.len()), alpn.is_empty()),
+                NamePattern::Everything => (2, Reverse(0), alpn.is_empty()),
+            },
+        }
+    }
 }
 
 /// Which server names (SNI) a route takes, in lower case.

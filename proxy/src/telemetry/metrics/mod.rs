@@ -54,6 +54,7 @@ pub(super) struct Metrics {
     reload_success: Gauge,
     diagnostics: IntGaugeVec,
     listeners: IntGauge,
+    listener_sockets: IntGaugeVec,
     mappings: IntGauge,
     kernel_pairs: IntGauge,
     kernel_budget: IntGaugeVec,
@@ -91,6 +92,7 @@ impl Metrics {
             reload_success: register(r, Gauge::with_opts(opts(&names::RELOAD_SUCCESS)))?,
             diagnostics: gauges(r, &names::DIAGNOSTICS)?,
             listeners: register(r, IntGauge::with_opts(opts(&names::LISTENERS)))?,
+            listener_sockets: gauges(r, &names::LISTENER_SOCKETS)?,
             mappings: register(r, IntGauge::with_opts(opts(&names::MAPPINGS)))?,
             kernel_pairs: register(r, IntGauge::with_opts(opts(&names::KERNEL_PAIRS)))?,
             kernel_budget: gauges(r, &names::KERNEL_BUDGET)?,
@@ -121,6 +123,14 @@ impl Metrics {
 
     pub(super) fn accepted(&self, listener: SocketAddr) {
         self.accepted.with_label_values(&[listener.to_string()]).inc();
+    }
+
+    pub(super) fn listening(&self, listener: SocketAddr, sockets: usize) {
+        self.listener_sockets.with_label_values(&[listener.to_string()]).set(signed(sockets));
+    }
+
+    pub(super) fn sockets(&self, listener: SocketAddr) -> i64 {
+        self.listener_sockets.with_label_values(&[listener.to_string()]).get()
     }
 
     pub(super) fn accept_error(&self, listener: SocketAddr, reason: &str) {
@@ -199,6 +209,7 @@ impl Metrics {
         }
         for listener in &config.listeners {
             let label = [listener.bind.to_string()];
+            self.listener_sockets.with_label_values(&label);
             self.accepted.with_label_values(&label);
             self.active.with_label_values(&label);
         }
