@@ -14,7 +14,13 @@ use crate::harness::net;
 use crate::harness::sluice::{Builder, Sluice};
 use crate::relay::{BACK, FRONT, Relay, on_both_relays, ready};
 
-on_both_relays!(drains_with_full_queues, drains_under_load, retires_an_address_under_load, hands_over);
+on_both_relays!(
+    drains_with_full_queues,
+    drains_under_load,
+    retires_an_address_under_load,
+    moves_under_load,
+    hands_over,
+);
 
 /// A mapping of port 7000; an empty address is unset.
 fn mapping(name: &str, address: &str, service: &str) -> String {
@@ -93,11 +99,16 @@ fn every_worker_has_a_socket_or_as_many_as_asked_for() {
     }
     Backend::named(BACK, "here");
     for (flags, sockets) in [(&["--workers", "3"][..], 3), (&["--workers", "3", "--shards", "5"], 5)] {
-        let _sluice = Builder::new(&Relay::Splice.mapping()).flags(flags).start();
-        assert_eq!(net::listening(7000), sockets, "{flags:?}");
-        // Enough for each of them to have some, or one that nobody accepts from would hold a client up.
-        for _ in 0..100 {
-            assert_eq!(read_all(&mut connect(FRONT)), b"here");
+        let sluice = Builder::new(&Relay::Splice.mapping()).flags(flags).start();
+        sluice.freeze();
+        // Enough for each of them to have some.
+        let mut waiting: Vec<_> = (0..100).map(|_| connect(FRONT)).collect();
+        let queues = net::listening(7000);
+        assert_eq!((queues.len(), queues.iter().sum()), (sockets, 100), "{flags:?}");
+        assert!(queues.iter().all(|queue| *queue > 0), "{queues:?}");
+        sluice.signal(Signal::CONT);
+        for stream in &mut waiting {
+            assert_eq!(read_all(stream), b"here");
         }
     }
 }
@@ -205,13 +216,30 @@ fn retires_an_address_under_load(relay: Relay) {
     other.end();
 }
 
+/// An address that becomes the wildcard of its port, and back: nobody is refused, and nobody is lost.
+fn moves_under_load(relay: Relay) {
+    Backend::echo(BACK);
+    let at = |address: &str| relay.mapping().replace("address: 127.0.0.1", &format!("address: {address}"));
+    let mut sluice = relay.start();
+    let load = Load::on(FRONT);
+    for address in ["0.0.0.0", "127.0.0.1", "0.0.0.0"] {
+        load.await_served(200);
+        sluice.reload(&at(address));
+    }
+    load.await_served(200);
+    load.end();
+}
+
 /// A second sluice listens beside the first, which then stops: nobody is refused, and nobody is lost.
 fn hands_over(relay: Relay) {
     Backend::echo(BACK);
     let mut first = relay.start();
     let load = Load::on(FRONT);
     load.await_served(200);
-    let second: Sluice = relay.start();
+    let mut second: Sluice = Builder::new(&relay.mapping()).spawn();
+    let told = second.expect_log("listens there too");
+    assert!(told.contains(&format!("sluice (pid {})", first.pid())), "{told}");
+    second.expect_log("serving");
     first.signal(Signal::TERM);
     assert!(first.wait().success());
     load.await_served(200);

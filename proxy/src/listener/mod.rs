@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::gate::Gate;
+use self::holder::Listening;
 pub use self::socket::BindError;
 use self::socket::Listener;
 use crate::config::settings::{Limits, Sockets};
@@ -54,12 +55,17 @@ impl Listeners {
     /// it is retired.
     pub fn bind(&mut self, addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<BindError> {
         let mut errors = Vec::new();
-        for address in addresses {
-            if !self.running.contains_key(&address) {
-                let bound = socket::bind_all(address, &self.sockets);
-                let bound = bound.map_err(|error| errors.push(error)).unwrap_or_default();
-                self.bound.insert(address, bound);
+        let new: Vec<_> = addresses.into_iter().filter(|a| !self.running.contains_key(a)).collect();
+        // Asked once for all, and before ours are among them.
+        let others = (!new.is_empty()).then(Listening::now);
+        for address in new {
+            let bound = socket::bind_all(address, &self.sockets);
+            if let (Ok(_), Some(other)) = (&bound, others.as_ref().and_then(|others| others.at(address))) {
+                // Meant while a new process takes over, and a riddle where it is not.
+                tracing::warn!(%address, "{other} listens there too: it and this process share connections");
             }
+            let bound = bound.map_err(|error| errors.push(error)).unwrap_or_default();
+            self.bound.insert(address, bound);
         }
         errors
     }

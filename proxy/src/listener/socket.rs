@@ -9,7 +9,7 @@ use socket2::{Domain, SockFilter, SockRef, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
 
-use super::holder;
+use super::holder::Listening;
 use crate::config::settings::Sockets;
 use crate::relay::socket::readable;
 use crate::sockopt;
@@ -37,7 +37,7 @@ impl BindError {
                 "; ports below {} need CAP_NET_BIND_SERVICE (sysctl net.ipv4.ip_unprivileged_port_start)",
                 first_unprivileged_port()
             ),
-            Some(E::ADDRINUSE) => match holder::of(address) {
+            Some(E::ADDRINUSE) => match Listening::now().in_the_way_of(address) {
                 Some(holder) => format!(": {holder} listens there; stop it, or give the mapping another port"),
                 None => "; stop what listens there, or give the mapping another port".to_owned(),
             },
