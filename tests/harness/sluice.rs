@@ -26,6 +26,8 @@ pub(crate) struct Builder {
     flags: Vec<String>,
     /// The process list of the cgroup it is to live in.
     cgroup: Option<PathBuf>,
+    /// setpriv(1)'s flags besides those that end it with the test.
+    privileges: &'static [&'static str],
 }
 
 /// A running sluice; killed when dropped.
@@ -48,7 +50,7 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, flags: Vec::new(), cgroup: None }
+        Self { folder, flags: Vec::new(), cgroup: None, privileges: &[] }
     }
 
     /// With more flags.
@@ -62,6 +64,13 @@ impl Builder {
     #[must_use]
     pub(crate) fn within(mut self, cgroup: PathBuf) -> Self {
         self.cgroup = Some(cgroup);
+        self
+    }
+
+    /// Without any capability, though root's files are its own.
+    #[must_use]
+    pub(crate) fn without_capabilities(mut self) -> Self {
+        self.privileges = &["--bounding-set", "-all", "--inh-caps", "-all"];
         self
     }
 
@@ -85,7 +94,9 @@ impl Builder {
         let mut child = Command::new("sh")
             .args(["-c", "echo $$ > \"$0\"; exec \"$@\""])
             .arg(self.cgroup.as_deref().unwrap_or(Path::new("/dev/null")))
-            .args(["setpriv", "--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
+            .args(["setpriv", "--pdeathsig", "KILL"])
+            .args(self.privileges)
+            .args([env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
             .args(["--log-format", "json"])
             .args(if self.flags.iter().any(|f| f == "--admin") { &[][..] } else { &["--admin", "none"] })

@@ -21,6 +21,7 @@ mod half_close;
 mod integrity;
 mod lifecycle;
 mod limits;
+mod listeners;
 mod loss;
 mod psycopg;
 mod refused;
