@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::host_binding::HostBinding;
+use super::proxy_protocol;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
+use crate::config::model::ProxySources;
 use crate::config::settings::Settings;
 
 /// What stands before a mapping's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wrapping {
-    Nothing,
-    Tls,
-    /// Which this version of sluice does not peel off.
-    Proxy,
-    /// The Listener is in error; serving cleartext would be a guess.
-    Unreadable,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Wrapping {
+    /// A PROXY header, always the first.
+    proxy: Option<ProxySources>,
+    tls: bool,
 }
 
 /// What a mapping makes of the TLS of its clients.
@@ -39,7 +38,8 @@ pub(super) struct Stacks(BTreeMap<SocketAddr, Entry>);
 #[derive(Debug)]
 struct Entry {
     label: String,
-    wrapping: Wrapping,
+    /// `None` where the Listener is in error; serving anything would be a guess.
+    wrapping: Option<Wrapping>,
     binding: HostBinding,
 }
 
@@ -53,7 +53,8 @@ impl Stacks {
         for (resource, report) in listeners {
             let fields = resource.spec(&report);
             let port = fields.as_ref().and_then(|fields| fields.integer("port", 1..=65535));
-            let wrapping = fields.as_ref().map_or(Wrapping::Nothing, |fields| wrapping(fields, &report));
+            let wrapping = fields.as_ref().map(|fields| wrapping(resource, fields, &report));
+            let wrapping = wrapping.unwrap_or(Some(Wrapping::default()));
             if let Some(port) = port.and_then(|port| u16::try_from(port).ok()) {
                 let bind = SocketAddr::new(settings.ambassador.bind_address, port);
                 let own = resource.namespace();
@@ -70,24 +71,26 @@ impl Stacks {
     /// Why a mapping cannot be served on an address, if so.
     pub(super) fn obstacle(&self, bind: SocketAddr, mapping: Downstream) -> Option<String> {
         let Entry { wrapping, label: listener, .. } = self.0.get(&bind)?;
-        match (wrapping, mapping) {
-            (Wrapping::Nothing, Downstream::Untouched | Downstream::PassedThrough)
-            | (Wrapping::Tls, Downstream::Terminated | Downstream::PassedThrough) => None,
-            (Wrapping::Nothing, Downstream::Terminated) => Some(format!(
+        let Some(wrapping) = wrapping else {
+            return Some(format!("{listener} is in error, so what it expects is unknown"));
+        };
+        match (wrapping.tls, mapping) {
+            (false, Downstream::Untouched | Downstream::PassedThrough)
+            | (true, Downstream::Terminated | Downstream::PassedThrough) => None,
+            (false, Downstream::Terminated) => Some(format!(
                 "{listener} does not terminate TLS, and a mapping with host does; give the Listener protocol: TLS, \
                  or leave host out"
             )),
-            (Wrapping::Tls, Downstream::Untouched) => Some(format!(
+            (true, Downstream::Untouched) => Some(format!(
                 "{listener} terminates TLS, and a mapping without host does not; give the mapping a host, or the \
                  Listener protocol: TCP"
             )),
-            (Wrapping::Proxy, _) => Some(format!(
-                "{listener} expects the PROXY protocol, which is not served by this version of sluice"
-            )),
-            (Wrapping::Unreadable, _) => {
-                Some(format!("{listener} is in error, so what it expects is unknown"))
-            }
         }
+    }
+
+    /// Whose connections to an address begin with a PROXY header.
+    pub(super) fn proxy_protocol(&self, bind: SocketAddr) -> Option<&ProxySources> {
+        self.0.get(&bind)?.wrapping.as_ref()?.proxy.as_ref()
     }
 
     /// Which Hosts the Listener of an address takes certificates from; all where there is none.
@@ -96,8 +99,9 @@ impl Stacks {
     }
 }
 
-fn wrapping(fields: &Fields<'_>, report: &Report) -> Wrapping {
-    let stack = match (fields.texts("protocolStack"), fields.filled("protocol")) {
+/// `None` where the report says why not.
+fn wrapping(resource: &Resource<'_>, fields: &Fields<'_>, report: &Report) -> Option<Wrapping> {
+    let (field, stack) = match (fields.texts("protocolStack"), fields.filled("protocol")) {
         (Some(stack), protocol) => {
             if protocol.is_some() {
                 report.error(
@@ -105,28 +109,37 @@ fn wrapping(fields: &Fields<'_>, report: &Report) -> Wrapping {
                     "stands beside protocolStack, which wins; keep one of them",
                 );
             }
-            stack
+            ("protocolStack", stack)
         }
-        (None, Some(protocol)) => vec![protocol],
+        (None, Some(protocol)) => ("protocol", vec![protocol]),
         (None, None) => {
             fields.missing("protocol", "give it TCP, or give a protocolStack");
-            return Wrapping::Unreadable;
+            return None;
         }
     };
-    let mut outcome = Wrapping::Nothing;
+    let (mut proxy, mut tls) = (false, false);
     for layer in &stack {
         match layer.as_str() {
             "HTTP" | "TCP" => {}
-            "HTTPPROXY" | "HTTPSPROXY" | "PROXY" => outcome = Wrapping::Proxy,
-            "HTTPS" | "TLS" if outcome == Wrapping::Nothing => outcome = Wrapping::Tls,
-            "HTTPS" | "TLS" => {}
+            "HTTPS" | "TLS" => tls = true,
+            "HTTPPROXY" => proxy = true,
+            "HTTPSPROXY" => (proxy, tls) = (true, true),
+            "PROXY" => {
+                if tls {
+                    let message =
+                        "has PROXY behind TLS; it is read before TLS, as if they stood the other way round";
+                    report.info(fields.path(field), message);
+                }
+                proxy = true;
+            }
             other => {
-                let path = fields.path("protocol");
                 let known = "HTTP, HTTPS, HTTPPROXY, HTTPSPROXY, PROXY, TCP, TLS";
-                report.discard(path, format!("{other:?} is none of {known}"));
-                return Wrapping::Unreadable;
+                report.discard(fields.path(field), format!("{other:?} is none of {known}"));
+                return None;
             }
         }
     }
-    outcome
+    let sources = proxy_protocol::sources(resource, proxy, report);
+    // A list with a mistake in it would shut somebody out, or let everybody in.
+    (!report.failed()).then(|| Wrapping { proxy: proxy.then_some(sources), tls })
 }

@@ -10,7 +10,7 @@ use super::weights::{Flaw, share};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::report::Report;
 use crate::config::model::{
-    Config, Downstream, Listener, Mapping, Matcher, NamePattern, Prelude, Route, Weight,
+    Config, Downstream, Listener, Mapping, Matcher, NamePattern, Prelude, ProxySources, Route, Weight,
 };
 
 /// A mapping that can be served, before its group is known.
@@ -19,6 +19,8 @@ pub(super) struct Candidate {
     pub(super) bind: SocketAddr,
     pub(super) matcher: Matcher,
     pub(super) downstream: Downstream,
+    /// The same for all of an address, since its Listener says it.
+    pub(super) proxy_protocol: Option<ProxySources>,
     /// What its clients say before TLS.
     pub(super) prelude: Option<Prelude>,
     /// As declared.
@@ -38,8 +40,9 @@ pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) 
     for (bind, members) in ports {
         let members = agreeing(members, found);
         let prelude = members.first().and_then(|member| member.prelude);
+        let proxy_protocol = members.first().and_then(|member| member.proxy_protocol.clone());
         let routes = grouped(members).into_iter().map(|group| route(bind, group, found)).collect();
-        listeners.push(Listener { bind, prelude, routes });
+        listeners.push(Listener { bind, proxy_protocol, prelude, routes });
     }
     Config { listeners }
 }

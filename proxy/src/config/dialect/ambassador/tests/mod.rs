@@ -2,6 +2,7 @@
 
 mod filters;
 mod mappings;
+mod proxy_protocol;
 mod seeds;
 mod services;
 mod surroundings;

@@ -101,18 +101,17 @@ fn listeners_that_unwrap_something_discard_mappings_on_their_port() {
     let tls = Some(
         "terminates TLS, and a mapping without host does not; give the mapping a host, or the Listener protocol: TCP",
     );
-    let proxy = Some("expects the PROXY protocol, which is not served by this version of sluice");
     let unclear = Some("is in error, so what it expects is unknown");
     let cases = [
         ("protocol: TCP", None),
         ("protocol: HTTP", None),
         ("protocol: TLS", tls),
         ("protocol: HTTPS", tls),
-        ("protocol: HTTPPROXY", proxy),
+        ("protocol: HTTPPROXY", None),
         ("protocolStack: [TCP]", None),
         ("protocolStack: [TLS, TCP]", tls),
-        ("protocolStack: [TLS, PROXY, TCP]", proxy),
-        ("protocolStack: [PROXY, TCP]", proxy),
+        ("protocolStack: [TLS, PROXY, TCP]", tls),
+        ("protocolStack: [PROXY, TCP]", None),
         ("protocol: TSL", unclear),
         ("securityModel: SECURE", unclear),
     ];
