@@ -22,6 +22,7 @@ mod integrity;
 mod lifecycle;
 mod limits;
 mod loss;
+mod proxy_protocol;
 mod refused;
 mod reload;
 mod shapes;
