@@ -1,5 +1,6 @@
 //! The PROXY protocol through the real binary: from those in front, to upstreams, and with TLS in between.
 
+mod peers;
 mod receive;
 mod secured;
 mod send;
