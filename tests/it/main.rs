@@ -11,4 +11,5 @@ mod command;
 mod doctor;
 mod examples;
 mod flags;
+mod proxy_protocol;
 mod tls;

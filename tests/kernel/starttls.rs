@@ -79,16 +79,17 @@ fn after_a_prelude(relay: Relay) {
     }
 }
 
-/// The hello comes in the request's own segment, which the kernel would hand out whole: splice carries it.
-fn after_a_prelude_in_haste(_: Relay) {
+/// The hello comes in the request's own segment, which the kernel would hand out whole: the agent reads the
+/// rest of it before the sockets join.
+fn after_a_prelude_in_haste(relay: Relay) {
     let ca = Ca::new();
     backend(&ca, true);
-    let mut sluice = start(Relay::Kernel, "sluice.dev/starttls: postgres,");
+    let mut sluice = start(relay, "sluice.dev/starttls: postgres,");
     let mut client = over(connect(FRONT), "db.example.com", &Arc::new(ca.client(None)));
     let mut bytes = SSL_REQUEST.to_vec();
     client.conn.write_tls(&mut bytes).unwrap();
     client.sock.write_all(&bytes).unwrap();
     let mut answer = [0];
     client.sock.read_exact(&mut answer).unwrap();
-    exchange(client, &mut sluice, Relay::Splice);
+    exchange(client, &mut sluice, relay);
 }

@@ -94,6 +94,7 @@ fn loaded() -> Loaded {
         weight: Weight(70),
         service: Service { host: Host::Name("backend".into()), port: 8080 },
         originate: None,
+        proxy_protocol: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: false },
         relay: RelayChoice::Splice,
@@ -111,7 +112,7 @@ fn loaded() -> Loaded {
         discarded: true,
     };
     Loaded {
-        config: Config { listeners: vec![Listener { bind, prelude: None, routes }] },
+        config: Config { listeners: vec![Listener { bind, proxy_protocol: None, prelude: None, routes }] },
         diagnostics: vec![diagnostic],
         files: vec!["a.yaml".into()],
         material: Vec::new(),

@@ -15,6 +15,15 @@ use crate::telemetry::CloseReason;
 /// What nearly every hello fits into.
 const FIRST_LOOK: usize = 4 << 10;
 
+/// Why nothing could be decided by looking.
+#[derive(Debug)]
+pub(super) enum Unseen {
+    /// The client closed, or half-closed, before.
+    Closed,
+    /// Its socket failed.
+    Socket(io::Error),
+}
+
 /// Why it is not known what a client wants.
 #[derive(Debug, thiserror::Error)]
 pub enum Unclassified {
@@ -41,6 +50,15 @@ pub enum Unclassified {
     Socket(#[from] io::Error),
 }
 
+impl From<Unseen> for Unclassified {
+    fn from(why: Unseen) -> Self {
+        match why {
+            Unseen::Closed => Self::Closed,
+            Unseen::Socket(error) => Self::Socket(error),
+        }
+    }
+}
+
 impl From<&Unclassified> for CloseReason {
     fn from(why: &Unclassified) -> Self {
         match why {
@@ -50,11 +68,16 @@ impl From<&Unclassified> for CloseReason {
             Unclassified::Malformed => Self::HelloMalformed,
             Unclassified::TooLong => Self::HelloTooLong,
             Unclassified::Cancel => Self::CancelInClear,
-            Unclassified::Socket(error) => match error.kind() {
-                ErrorKind::TimedOut | ErrorKind::HostUnreachable => Self::DownstreamTimeout,
-                _ => Self::DownstreamReset,
-            },
+            Unclassified::Socket(error) => of_socket(error),
         }
+    }
+}
+
+/// What the failure of a client's socket is.
+pub(super) fn of_socket(error: &io::Error) -> CloseReason {
+    match error.kind() {
+        ErrorKind::TimedOut | ErrorKind::HostUnreachable => CloseReason::DownstreamTimeout,
+        _ => CloseReason::DownstreamReset,
     }
 }
 
@@ -75,40 +98,47 @@ pub async fn client_hello(stream: &TcpStream, deadline: Instant) -> Result<Clien
 }
 
 /// Peeks at up to `limit` bytes until `decide` has an answer.
-pub(super) async fn look<T>(
+pub(super) async fn look<T, E: From<Unseen>>(
     stream: &TcpStream,
     seen: &mut Vec<u8>,
     limit: usize,
-    mut decide: impl FnMut(&[u8]) -> Option<Result<T, Unclassified>>,
-) -> Result<T, Unclassified> {
+    mut decide: impl FnMut(&[u8]) -> Option<Result<T, E>>,
+) -> Result<T, E> {
+    let failed = |error| E::from(Unseen::Socket(error));
     loop {
         // Asked before the peek: whatever came before the client's end is in the queue then.
-        let ended = stream.ready(Interest::READABLE).await?.is_read_closed();
+        let ended = stream.ready(Interest::READABLE).await.map_err(failed)?.is_read_closed();
         let mut verdict = None;
         // The closure answers WouldBlock whenever more has to come, which takes the readiness from before
         // the peek away. A peek leaves the bytes where they are, so without this the socket would stay
         // ready: a plain loop ran 74,737 times in 100 ms.
         let peeked = stream.try_io(Interest::READABLE, || {
-            let n = peek(stream, seen, limit)?;
-            verdict = if n == 0 { Some(Err(Unclassified::Closed)) } else { decide(seen) };
+            verdict = peek(stream, seen, limit, &mut decide)?;
             if verdict.is_some() || ended { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
         });
         match (verdict, peeked) {
             (Some(verdict), _) => return verdict,
-            (None, Err(error)) if error.kind() != ErrorKind::WouldBlock => return Err(error.into()),
-            (None, _) if ended => return Err(Unclassified::Closed),
+            (None, Err(error)) if error.kind() != ErrorKind::WouldBlock => return Err(failed(error)),
+            (None, _) if ended => return Err(Unseen::Closed.into()),
             (None, _) => {}
         }
     }
 }
 
-/// What is in the receive queue, up to `limit`.
-fn peek(stream: &TcpStream, seen: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
+/// Decides by what is in the receive queue, up to `limit`; `None` where that is not enough.
+fn peek<T, E: From<Unseen>>(
+    stream: &TcpStream,
+    seen: &mut Vec<u8>,
+    limit: usize,
+    decide: &mut impl FnMut(&[u8]) -> Option<Result<T, E>>,
+) -> io::Result<Option<Result<T, E>>> {
     loop {
         seen.clear();
         let (_, n) = recv(stream, spare_capacity(seen), RecvFlags::DONTWAIT | RecvFlags::PEEK)?;
-        if n < seen.capacity() || n >= limit {
-            return Ok(n);
+        let verdict = if n == 0 { Some(Err(Unseen::Closed.into())) } else { decide(seen) };
+        // What comes behind is not worth more room.
+        if verdict.is_some() || n < seen.capacity() || n >= limit {
+            return Ok(verdict);
         }
         seen.reserve((seen.capacity() * 2).min(limit));
     }

@@ -54,7 +54,7 @@ async fn converse(stream: &TcpStream) -> Result<Answered, Unclassified> {
 
 async fn begun(stream: &TcpStream) -> Result<Begins, Unclassified> {
     let mut seen = Vec::with_capacity(SSL_REQUEST.len());
-    look(stream, &mut seen, SSL_REQUEST.len(), |bytes| match begins(bytes) {
+    look::<_, Unclassified>(stream, &mut seen, SSL_REQUEST.len(), |bytes| match begins(bytes) {
         Begins::Incomplete => None,
         begun => Some(Ok(begun)),
     })

@@ -95,7 +95,7 @@ pub struct Overrides {
     /// Certificates of upstreams without an authority of their own: checked against the system's, or none [default: none]
     #[arg(long, env = "SLUICE_UPSTREAM_TLS_VERIFY", value_enum, help_heading = "TLS")]
     pub upstream_tls_verify: Option<Verify>,
-    /// Longest that a client may take for its ClientHello, from accept on [default: 5s]
+    /// Longest that a client may take for its PROXY header and ClientHello, from accept on [default: 5s]
     #[arg(long, env = "SLUICE_CLIENT_HELLO_TIMEOUT", value_name = "DURATION", help_heading = "TLS")]
     pub client_hello_timeout: Option<PositiveSpan>,
     /// Longest that a client may take for its whole TLS handshake, from accept on [default: 10s]

@@ -68,7 +68,7 @@ pub enum UpstreamTlsVerify {
 /// What clients may take before their connection is served, where their TLS is looked at or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handshakes {
-    /// From accept to a complete ClientHello.
+    /// From accept to a complete ClientHello, a PROXY header before it included; without one, to the header alone.
     pub hello: Duration,
     /// From accept to the end of the handshake.
     pub timeout: Duration,

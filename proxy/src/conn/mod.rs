@@ -2,6 +2,7 @@
 
 mod ctx;
 mod farewell;
+mod introduce;
 mod reach;
 mod record;
 mod serve;

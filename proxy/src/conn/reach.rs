@@ -1,5 +1,6 @@
 //! The upstream's side: a connected socket, what it wants to hear first, and TLS where the mapping begins it.
 
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use tokio::net::TcpStream;
@@ -8,18 +9,20 @@ use tokio::time::timeout_at;
 use super::farewell::farewell;
 use super::side::{Raw, Side, register, release};
 use super::{ConnRecord, Ctx};
-use crate::config::model::{Mapping, Prelude};
+use crate::classify::Introduced;
+use crate::config::model::{Mapping, Prelude, ProxyVersion};
 use crate::relay::Spoken;
 use crate::relay::tls::Leg;
 use crate::route::Target;
 use crate::telemetry::{self, CloseReason};
 use crate::tls::{HandshakeError, Originator, facts, shake_hands};
-use crate::upstream::{Asked, Connected, DialError, PreludeError, request_tls};
+use crate::upstream::{Asked, Card, Connected, DialError, PreludeError, request_tls, tell};
 
 /// Connects to a target's upstream and does everything that comes before the client's bytes, all within the
 /// connect timeout.
 pub(super) async fn reach<S>(
     target: &Target<S>,
+    client: &Side,
     record: &ConnRecord,
     ctx: &Ctx,
 ) -> Result<Side, CloseReason> {
@@ -28,23 +31,62 @@ pub(super) async fn reach<S>(
     let dialled = ctx.dialer.dial(&mapping.service, mapping.families, mapping.timeouts.connect).await;
     let Connected { socket, address } = dialled.map_err(|error| refused(&error, record, mapping))?;
     record.connected(address, begun.elapsed());
+    let deadline = begun + mapping.timeouts.connect;
+    let upstream = match mapping.proxy_protocol {
+        None => Raw { socket, spoken: Spoken::default() },
+        // Boxed: connections that want none of it need not hold the room for it.
+        Some(version) => Box::pin(present(socket, version, client, deadline, record)).await?,
+    };
     if mapping.prelude.is_none() && target.originate.is_none() {
-        return Ok(Side::untouched(socket));
+        return Ok(Side::Raw(upstream));
     }
+    Box::pin(prepare(upstream, target, deadline, record, ctx)).await
+}
+
+/// Tells the upstream whose connection it is, before anybody else says anything.
+async fn present(
+    socket: OwnedFd,
+    version: ProxyVersion,
+    client: &Side,
+    deadline: Instant,
+    record: &ConnRecord,
+) -> Result<Raw, CloseReason> {
+    let header = header(version, client, record);
     let stream = register(socket)?;
-    // Boxed: connections that want none of it need not hold the room for it.
-    Box::pin(prepare(stream, target, begun + mapping.timeouts.connect, record, ctx)).await
+    let told = timeout_at(deadline.into(), tell(&stream, &header)).await;
+    // A new connection's buffer holds it at once; the connect timeout is what is left for one that does not.
+    told.map_err(|_elapsed| CloseReason::ConnectTimeout)?.map_err(|error| {
+        tracing::debug!(conn = record.id(), %error, "the upstream takes no PROXY header");
+        CloseReason::UpstreamReset
+    })?;
+    let spoken = Spoken { said: header.len() as u64, ..Spoken::default() };
+    Ok(Raw { socket: release(stream)?, spoken })
+}
+
+/// The header: as much as is known of the client, the proxy before us believed.
+fn header(version: ProxyVersion, client: &Side, record: &ConnRecord) -> Vec<u8> {
+    let (source, destination) = match record.introduction() {
+        Some(Introduced { source, destination }) => (source, Some(destination)),
+        None => (record.peer(), client.local_address()),
+    };
+    let card = Card {
+        ends: destination.map(|destination| (source, destination)),
+        authority: record.server_name(),
+        tls: record.client_tls(),
+    };
+    card.header(version)
 }
 
 /// What the mapping's upstream wants to hear before the client's bytes.
 async fn prepare<S>(
-    stream: TcpStream,
+    upstream: Raw,
     target: &Target<S>,
     deadline: Instant,
     record: &ConnRecord,
     ctx: &Ctx,
 ) -> Result<Side, CloseReason> {
     let Target { mapping, originate, .. } = target;
+    let stream = register(upstream.socket)?;
     let spoken = match mapping.prelude {
         Some(Prelude::Postgres) => {
             let asked = timeout_at(deadline.into(), request_tls(&stream)).await;
@@ -57,6 +99,7 @@ async fn prepare<S>(
         }
         None => Spoken::default(),
     };
+    let spoken = upstream.spoken.and(spoken);
     match originate {
         None => Ok(Side::Raw(Raw { socket: release(stream)?, spoken })),
         Some(originator) => {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::tracker::Tracker;
+use crate::classify::Introduced;
 use crate::telemetry::{CloseReason, Handshake, Progress, RelayKind, Side, TlsFacts};
 
 /// Facts of one open connection; shared with whoever lists connections.
@@ -13,7 +14,10 @@ use crate::telemetry::{CloseReason, Handshake, Progress, RelayKind, Side, TlsFac
 pub(super) struct Facts {
     pub(super) id: u64,
     pub(super) listener: SocketAddr,
+    /// The other end of the client's socket.
     pub(super) peer: SocketAddr,
+    /// Whose connection it is, where a PROXY header says so.
+    pub(super) introduced: OnceLock<Introduced>,
     pub(super) opened: Instant,
     pub(super) mapping: OnceLock<Mapped>,
     /// The name that the client asked for.
@@ -49,6 +53,13 @@ pub struct ConnRecord {
     reason: CloseReason,
 }
 
+impl Facts {
+    /// The client's address.
+    pub(super) fn client(&self) -> SocketAddr {
+        self.introduced.get().map_or(self.peer, |introduced| introduced.source)
+    }
+}
+
 impl ConnRecord {
     pub(super) fn new(facts: Arc<Facts>, tracker: Arc<Tracker>) -> Self {
         // A task that is dropped half-way (runtime shutdown) was ended by us.
@@ -59,6 +70,35 @@ impl ConnRecord {
     #[must_use]
     pub fn id(&self) -> u64 {
         self.facts.id
+    }
+
+    /// The client's address: what a PROXY header said, else the other end of its socket.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.facts.client()
+    }
+
+    /// Whose connection it is, where a PROXY header says so.
+    #[must_use]
+    pub fn introduction(&self) -> Option<Introduced> {
+        self.facts.introduced.get().copied()
+    }
+
+    /// Notes what a PROXY header said.
+    pub fn introduced(&self, introduced: Introduced) {
+        let _ = self.facts.introduced.set(introduced);
+    }
+
+    /// The name that the client asked for, where it was looked at.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        self.facts.sni.get().map(|name| &**name)
+    }
+
+    /// The client's TLS, where it ends here.
+    #[must_use]
+    pub fn client_tls(&self) -> Option<&TlsFacts> {
+        self.facts.tls.get().map(|facts| &**facts)
     }
 
     /// Notes the mapping that takes the connection.

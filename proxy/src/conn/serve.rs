@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::introduce::introduce;
 use super::reach::reach;
-use super::side::Side;
+use super::side::{Raw, Side};
 use super::welcome::welcome;
 use super::{Accepted, ConnRecord, Ctx};
-use crate::relay::Terms;
 use crate::relay::kernel::MappingState;
+use crate::relay::{Spoken, Terms};
 use crate::route::Target;
 use crate::telemetry::CloseReason;
 
@@ -55,16 +56,22 @@ async fn establish(
     let (client, target) = {
         let routes = accepted.routes;
         let listener = routes.listener(accepted.listener).ok_or(CloseReason::NoRoute)?;
+        // Boxed: connections that nobody looks into need not hold the room for it.
+        let client = match &listener.proxy_protocol {
+            Some(sources) if sources.include(accepted.peer.ip()) => {
+                Box::pin(introduce(accepted.socket, record, opened + ctx.handshakes.hello)).await?
+            }
+            _ => Raw { socket: accepted.socket, spoken: Spoken::default() },
+        };
         match listener.any() {
             Some(group) => {
                 let target = group.turn().ok_or(CloseReason::NoUpstream)?;
                 record.mapped(&target.mapping.name.0, &target.mapping.stats_name);
-                (Side::untouched(accepted.socket), target)
+                (Side::Raw(client), target)
             }
-            // Boxed: connections that nobody looks into need not hold the room for it.
-            None => Box::pin(welcome(accepted.socket, listener, record, ctx, opened)).await?,
+            None => Box::pin(welcome(client, listener, record, ctx, opened)).await?,
         }
     };
-    let upstream = reach(&target, record, ctx).await?;
+    let upstream = reach(&target, &client, record, ctx).await?;
     Ok((client, upstream, target))
 }

@@ -1,6 +1,7 @@
 //! One side of a connection before it is relayed.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use tokio::net::TcpStream;
@@ -27,9 +28,13 @@ pub(super) struct Raw {
 }
 
 impl Side {
-    /// A socket that nobody has looked into.
-    pub(super) fn untouched(socket: OwnedFd) -> Self {
-        Self::Raw(Raw { socket, spoken: Spoken::default() })
+    /// The socket's own address; `None` where the kernel does not tell.
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        let address = match self {
+            Self::Raw(raw) => rustix::net::getsockname(&raw.socket),
+            Self::Secured(leg) => rustix::net::getsockname(leg.socket()),
+        };
+        SocketAddr::try_from(address.ok()?).ok()
     }
 
     /// As the TLS relay takes it.

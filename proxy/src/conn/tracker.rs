@@ -50,6 +50,7 @@ impl Tracker {
             id: self.next_id.fetch_add(1, Relaxed),
             listener,
             peer,
+            introduced: OnceLock::new(),
             opened: Instant::now(),
             mapping: OnceLock::new(),
             sni: OnceLock::new(),
@@ -129,7 +130,8 @@ fn snapshot(facts: &Facts) -> ConnSnapshot {
     ConnSnapshot {
         id: facts.id,
         listener: facts.listener,
-        peer: facts.peer,
+        peer: facts.client(),
+        proxy: facts.introduced.get().map(|_| facts.peer),
         mapping: facts.mapping.get().map(|m| Arc::clone(&m.name)),
         stats_name: facts.mapping.get().map(|m| Arc::clone(&m.stats_name)),
         sni: facts.sni.get().map(Arc::clone),

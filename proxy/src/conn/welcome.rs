@@ -1,6 +1,5 @@
 //! A client of a listener whose routes ask for a name: what it wants, which target takes it, and its TLS.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,15 +22,15 @@ type State = Option<MappingState>;
 
 /// Finds a client's target by its ClientHello, and ends its TLS where the route says so.
 pub(super) async fn welcome(
-    socket: OwnedFd,
+    client: Raw,
     listener: &Listener<State>,
     record: &ConnRecord,
     ctx: &Ctx,
     opened: Instant,
 ) -> Result<(Side, Arc<Target<State>>), CloseReason> {
-    let stream = register(socket)?;
+    let stream = register(client.socket)?;
     let (hello, spoken) = match identify(&stream, listener.prelude, opened + ctx.handshakes.hello).await {
-        Ok(identified) => identified,
+        Ok((hello, spoken)) => (hello, client.spoken.and(spoken)),
         Err(why) => return Err(turn_away(stream, listener.prelude, &why, record).await),
     };
     record.asked_for(hello.server_name.as_deref());

@@ -18,7 +18,7 @@ use super::budget::Budget;
 use super::log::Logger;
 use super::mapped::Mapped;
 use super::mappings::Mappings;
-use super::pair::{Events, Interest, Mailbox};
+use super::pair::{Events, Interest, Mailbox, Token};
 use super::reactor::{RING_TOKEN, Reactor};
 use super::sockets::Sockets;
 
@@ -165,12 +165,12 @@ impl Datapath {
         lock(&self.slots).insert(index);
     }
 
-    pub(super) fn watch(&self, token: u64, socket: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
-        Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), interest.flags())?)
+    pub(super) fn watch(&self, token: Token, socket: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token.into()), interest.flags())?)
     }
 
-    pub(super) fn rearm(&self, token: u64, socket: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
-        Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(token), interest.flags())?)
+    pub(super) fn rearm(&self, token: Token, socket: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(token.into()), interest.flags())?)
     }
 }
 

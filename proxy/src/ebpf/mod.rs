@@ -8,6 +8,8 @@ mod mappings;
 mod pair;
 mod reactor;
 mod sockets;
+#[cfg(test)]
+mod tests;
 
 pub use budget::{Budget, default_limit};
 pub use datapath::{Datapath, LoadError};

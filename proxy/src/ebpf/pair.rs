@@ -3,9 +3,9 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 use proxy_common::LaneKey;
@@ -134,22 +134,79 @@ impl Events {
     }
 }
 
-/// Where the reactor leaves word for a pair's task.
+/// Where the reactor leaves word for a pair's task. Pairs share it, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
-    events: AtomicU32,
+    /// How many pairs have had it, above [`Mailbox::TENANT`], and the events for the latest.
+    state: AtomicU64,
     waker: AtomicWaker,
 }
 
 impl Mailbox {
+    /// Where the number of the pair begins.
+    const TENANT: u32 = 32;
+
+    /// Leaves word for whoever has it: hints that hold for anybody, as no more than another look follows.
     pub(super) fn post(&self, events: Events) {
-        self.events.fetch_or(events.0, Ordering::Release);
+        self.state.fetch_or(events.0.into(), Ordering::Release);
         self.waker.wake();
     }
 
-    fn take(&self) -> Events {
-        Events(self.events.swap(0, Ordering::Acquire))
+    /// Leaves word for one pair. A FIN of the one before, told late, would be taken for the next one's.
+    pub(super) fn post_to(&self, tenant: u32, events: Events) {
+        let (tenant, events) = (u64::from(tenant), u64::from(events.0));
+        let add = |state: u64| (state >> Self::TENANT == tenant).then_some(state | events);
+        if self.state.fetch_update(Ordering::Release, Ordering::Relaxed, add).is_ok() {
+            self.waker.wake();
+        }
     }
+
+    /// Empties it for another pair, and tells its number.
+    pub(super) fn move_in(&self) -> u32 {
+        let next = low(self.state.load(Ordering::Relaxed) >> Self::TENANT).wrapping_add(1);
+        self.state.store(u64::from(next) << Self::TENANT, Ordering::Relaxed);
+        next
+    }
+
+    /// What has been left, once there is something.
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Events> {
+        self.waker.register(cx.waker());
+        match self.take() {
+            Events(0) => Poll::Pending,
+            events => Poll::Ready(events),
+        }
+    }
+
+    fn take(&self) -> Events {
+        Events(low(self.state.fetch_and(!u64::from(u32::MAX), Ordering::Acquire)))
+    }
+}
+
+/// What epoll tells an end's events with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Token {
+    /// Which of the pairs that have had the slot.
+    pub(super) tenant: u32,
+    /// The end's lane.
+    pub(super) slot: u32,
+}
+
+impl From<Token> for u64 {
+    fn from(token: Token) -> Self {
+        Self::from(token.tenant) << u32::BITS | Self::from(token.slot)
+    }
+}
+
+impl From<u64> for Token {
+    fn from(token: u64) -> Self {
+        Self { tenant: low(token >> u32::BITS), slot: low(token) }
+    }
+}
+
+/// The lower half.
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
+const fn low(value: u64) -> u32 {
+    value as u32
 }
 
 /// One lane's counters and reins: loads and stores on memory shared with the program.
@@ -226,6 +283,8 @@ impl LaneView<'_> {
 pub struct Pair {
     datapath: Arc<Datapath>,
     index: u32,
+    /// Its number among those that had the slot.
+    tenant: u32,
     sockets: Option<[OwnedFd; 2]>,
     /// Set by joining.
     cookies: OnceLock<[u64; 2]>,
@@ -238,8 +297,13 @@ impl Pair {
     /// The sockets, when there is no slot left.
     pub fn new(datapath: &Arc<Datapath>, sockets: [OwnedFd; 2]) -> Result<Self, [OwnedFd; 2]> {
         let Some(index) = datapath.take_slot() else { return Err(sockets) };
-        let pair =
-            Self { datapath: Arc::clone(datapath), index, sockets: Some(sockets), cookies: OnceLock::new() };
+        let pair = Self {
+            datapath: Arc::clone(datapath),
+            index,
+            tenant: datapath.mailbox(index).move_in(),
+            sockets: Some(sockets),
+            cookies: OnceLock::new(),
+        };
         PairEnd::BOTH.into_iter().for_each(|end| pair.lane(end).reset());
         Ok(pair)
     }
@@ -315,14 +379,7 @@ impl Pair {
     /// Waits until something may have happened.
     pub async fn events(&self) -> Events {
         let mailbox = self.datapath.mailbox(self.index);
-        std::future::poll_fn(|cx| {
-            mailbox.waker.register(cx.waker());
-            match mailbox.take() {
-                Events(0) => Poll::Pending,
-                events => Poll::Ready(events),
-            }
-        })
-        .await
+        std::future::poll_fn(|cx| mailbox.poll(cx)).await
     }
 
     /// The credit shared by all lanes.
@@ -335,8 +392,8 @@ impl Pair {
         self.index * 2 + end as u32
     }
 
-    fn token(&self, end: PairEnd) -> u64 {
-        u64::from(self.slot(end))
+    fn token(&self, end: PairEnd) -> Token {
+        Token { tenant: self.tenant, slot: self.slot(end) }
     }
 }
 

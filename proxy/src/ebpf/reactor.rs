@@ -10,9 +10,9 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::datapath::Datapath;
-use super::pair::{Event, Events, PairEnd};
+use super::pair::{Event, Events, PairEnd, Token};
 
-/// The event ring's token; sockets' tokens are slots.
+/// The event ring's token; sockets' have the slot in their lower half, and no slot is this high.
 pub(super) const RING_TOKEN: u64 = u64::MAX;
 
 /// The sockets of all pairs and the event ring, in an epoll of their own nested in tokio's:
@@ -65,8 +65,9 @@ fn dispatch(
             match event.data.u64() {
                 RING_TOKEN => drain(datapath, ring, lost),
                 token => {
-                    let Ok(slot) = u32::try_from(token) else { continue };
-                    datapath.mailbox(slot / 2).post(Events::from_epoll(end_of(slot), event.flags));
+                    let Token { tenant, slot } = token.into();
+                    let events = Events::from_epoll(end_of(slot), event.flags);
+                    datapath.mailbox(slot / 2).post_to(tenant, events);
                 }
             }
         }

@@ -2,6 +2,7 @@
 //! anything, and panics only where it breaks a promise.
 
 mod hello;
+mod proxy_header;
 #[cfg(test)]
 mod tests;
 
@@ -11,12 +12,13 @@ use crate::config::fuzzing as config;
 pub type Target = fn(&[u8]);
 
 /// By name, which is that of a folder of `tests/fuzz/corpus`.
-const TARGETS: [(&str, Target); 7] = [
+const TARGETS: [(&str, Target); 8] = [
     ("authorities", config::authorities),
     ("client-hello", hello::client_hello),
     ("documents", config::documents),
     ("identity", config::identity),
     ("private-key", config::private_key),
+    ("proxy-header", proxy_header::proxy_header),
     ("revocation-lists", config::revocation_lists),
     ("secret", config::secret),
 ];

@@ -68,7 +68,6 @@ impl Relays {
         spoken: [Spoken; 2],
     ) -> Begun<'_> {
         let (fallback, sockets) = match (choice, &self.kernel, mapping) {
-            _ if spoken.iter().any(|spoken| spoken.in_part) => ("prelude", sockets),
             (RelayChoice::Splice, ..) => ("configured", sockets),
             (RelayChoice::Auto, Some(kernel), Some(mapping)) => match kernel.take(mapping, sockets, spoken) {
                 Ok(carrying) => {

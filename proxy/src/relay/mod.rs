@@ -43,8 +43,21 @@ pub struct Spoken {
     pub heard: u64,
     /// Bytes written to it.
     pub said: u64,
-    /// What was read may have been a part of a segment: the kernel hands segments out whole.
+    /// What was read may have been a part of a segment: the kernel hands segments out whole, so the rest of
+    /// it is to be read before the kernel relay can join.
     pub in_part: bool,
+}
+
+impl Spoken {
+    /// This, and then that.
+    #[must_use]
+    pub fn and(self, then: Self) -> Self {
+        Self {
+            heard: self.heard + then.heard,
+            said: self.said + then.said,
+            in_part: self.in_part || then.in_part,
+        }
+    }
 }
 
 /// How a relay ended before both directions were complete: which socket failed, and how.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use names::Names;
 use wheel::Wheel;
 
-use crate::config::model::{self, Config, Mapping, MappingName, Matcher, Prelude};
+use crate::config::model::{self, Config, Mapping, MappingName, Matcher, Prelude, ProxySources};
 use crate::tls::{Contexts, Originator, Terminator};
 
 /// Everything that is served at one moment. A connection keeps the target it was given; a reload
@@ -25,6 +25,8 @@ pub struct RouteTable<S> {
 /// An address in service.
 #[derive(Debug)]
 pub struct Listener<S> {
+    /// Whose connections begin with a PROXY header.
+    pub proxy_protocol: Option<ProxySources>,
     /// What clients send and expect before their TLS begins.
     pub prelude: Option<Prelude>,
     any: Option<Arc<Group<S>>>,
@@ -135,7 +137,13 @@ impl<S> Listener<S> {
         let declared_order = declared.routes.iter().filter_map(|route| groups.get(&route.matcher));
         let names = Names::new(declared_order);
         let any = groups.get(&Matcher::Any).map(Arc::clone);
-        Self { prelude: declared.prelude, any, names, groups }
+        Self {
+            proxy_protocol: declared.proxy_protocol.clone(),
+            prelude: declared.prelude,
+            any,
+            names,
+            groups,
+        }
     }
 
     /// The route that takes every connection, without a look at a byte.

@@ -14,6 +14,7 @@ fn mapping(name: &str, weight: u32) -> Mapping {
         weight: Weight(weight),
         service: Service { host: Host::Name("svc".into()), port: 80 },
         originate: None,
+        proxy_protocol: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
@@ -29,6 +30,7 @@ fn config(members: &[(&str, u32)]) -> (SocketAddr, Config) {
         Config {
             listeners: vec![Listener {
                 bind,
+                proxy_protocol: None,
                 prelude: None,
                 routes: vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings }],
             }],

@@ -25,6 +25,16 @@ pub enum CloseReason {
     ConnectTimeout,
     /// No local port was free towards the upstream (EADDRNOTAVAIL).
     NoLocalPort,
+    /// The peer's PROXY header was not complete within the client-hello timeout.
+    ProxyHeaderTimeout,
+    /// The peer closed, or half-closed, before its PROXY header was complete.
+    ProxyHeaderIncomplete,
+    /// The peer sent something else to a listener that wants a PROXY header.
+    ProxyHeaderMissing,
+    /// The peer sent a PROXY header that is none by the specification, or whose checksum is wrong.
+    ProxyHeaderMalformed,
+    /// The peer sent a PROXY header of more than 16 KiB.
+    ProxyHeaderTooLong,
     /// The client's ClientHello was not complete within the client-hello timeout.
     HelloTimeout,
     /// The client closed, or half-closed, before its ClientHello was complete.
@@ -94,7 +104,7 @@ pub enum Side {
 
 impl CloseReason {
     /// Every reason, so that metrics exist before their first event.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 42] = [
         Self::Finished,
         Self::DownstreamReset,
         Self::UpstreamReset,
@@ -106,6 +116,11 @@ impl CloseReason {
         Self::ConnectFailed,
         Self::ConnectTimeout,
         Self::NoLocalPort,
+        Self::ProxyHeaderTimeout,
+        Self::ProxyHeaderIncomplete,
+        Self::ProxyHeaderMissing,
+        Self::ProxyHeaderMalformed,
+        Self::ProxyHeaderTooLong,
         Self::HelloTimeout,
         Self::HelloIncomplete,
         Self::HelloMalformed,
@@ -149,6 +164,11 @@ impl CloseReason {
             Self::ConnectFailed => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
             Self::NoLocalPort => "no_local_port",
+            Self::ProxyHeaderTimeout => "proxy_header_timeout",
+            Self::ProxyHeaderIncomplete => "proxy_header_incomplete",
+            Self::ProxyHeaderMissing => "proxy_header_missing",
+            Self::ProxyHeaderMalformed => "proxy_header_malformed",
+            Self::ProxyHeaderTooLong => "proxy_header_too_long",
             Self::HelloTimeout => "hello_timeout",
             Self::HelloIncomplete => "hello_incomplete",
             Self::HelloMalformed => "hello_malformed",
@@ -185,6 +205,11 @@ impl CloseReason {
             Self::Finished => Side::None,
             Self::DownstreamReset
             | Self::DownstreamTimeout
+            | Self::ProxyHeaderTimeout
+            | Self::ProxyHeaderIncomplete
+            | Self::ProxyHeaderMissing
+            | Self::ProxyHeaderMalformed
+            | Self::ProxyHeaderTooLong
             | Self::HelloTimeout
             | Self::HelloIncomplete
             | Self::HelloMalformed

@@ -14,8 +14,10 @@ pub struct ConnSnapshot {
     pub id: u64,
     /// The listener's address.
     pub listener: SocketAddr,
-    /// The client's address.
+    /// The client's address: what the PROXY header said, where one was taken.
     pub peer: SocketAddr,
+    /// The address of the proxy that said so.
+    pub proxy: Option<SocketAddr>,
     /// The mapping's name, once chosen.
     pub mapping: Option<Arc<str>>,
     /// The mapping's metric label, once chosen.

@@ -15,6 +15,9 @@ pub struct TlsFacts {
     pub alpn: Option<String>,
     /// The subject of the certificate that the peer showed.
     pub subject: Option<String>,
+    /// The common name in it.
+    #[serde(skip)]
+    pub common_name: Option<String>,
     /// Whether an earlier session was resumed.
     pub resumed: bool,
 }

@@ -155,13 +155,17 @@ pub fn facts(session: &Session) -> TlsFacts {
     });
     let subject = session.peer_certificate().and_then(|der| {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
-        Some(certificate.subject().to_string())
+        let subject = certificate.subject();
+        let common_name = subject.iter_common_name().next().and_then(|name| name.as_str().ok());
+        Some((subject.to_string(), common_name.map(str::to_owned)))
     });
+    let (subject, common_name) = subject.unzip();
     TlsFacts {
         version,
         cipher,
         alpn: common.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
         subject,
+        common_name: common_name.flatten(),
         resumed: common.handshake_kind() == Some(HandshakeKind::Resumed),
     }
 }

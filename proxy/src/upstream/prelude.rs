@@ -6,6 +6,8 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use super::introduce::tell;
+
 /// PostgreSQL's SSLRequest (PostgreSQL 17, 53.7): the length, and 80877103.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
@@ -38,14 +40,7 @@ pub struct Asked {
 /// # Errors
 /// See [`PreludeError`].
 pub async fn request_tls(stream: &TcpStream) -> Result<Asked, PreludeError> {
-    let mut request = &SSL_REQUEST[..];
-    while !request.is_empty() {
-        match stream.try_write(request) {
-            Ok(n) => request = &request[n..],
-            Err(error) if error.kind() == ErrorKind::WouldBlock => stream.writable().await?,
-            Err(error) => return Err(error.into()),
-        }
-    }
+    tell(stream, &SSL_REQUEST).await?;
     let mut answer = [0];
     loop {
         stream.readable().await?;

@@ -21,13 +21,13 @@ use crate::harness::sluice::{Builder, Sluice};
 use crate::harness::tls::{Ca, Leaf};
 
 /// A loopback address of this test's own: every port of it is free, whatever else runs.
-struct Site {
-    host: String,
-    documents: String,
+pub(crate) struct Site {
+    pub(crate) host: String,
+    pub(crate) documents: String,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let [_, a, b, c] = std::process::id().to_be_bytes();
         // 127.0.0.0/16 is where everybody else is; within a process addresses differ by their place.
@@ -35,18 +35,18 @@ impl Site {
         Self { host: format!("127.{a}.{b}.{c}"), documents: String::new() }
     }
 
-    fn at(&self, port: u16) -> String {
+    pub(crate) fn at(&self, port: u16) -> String {
         format!("{}:{port}", self.host)
     }
 
     /// With more documents.
-    fn with(mut self, documents: &str) -> Self {
+    pub(crate) fn with(mut self, documents: &str) -> Self {
         self.documents.push_str(documents);
         self
     }
 
     /// With a certificate for hosts.
-    fn certificate(self, name: &str, hosts: &[&str], leaf: &Leaf, spec: &str) -> Self {
+    pub(crate) fn certificate(self, name: &str, hosts: &[&str], leaf: &Leaf, spec: &str) -> Self {
         let hosts = hosts.join("\", \"");
         let context = format!(
             "---\napiVersion: getambassador.io/v3alpha1\nkind: TLSContext\nmetadata: {{name: {name}}}\n\
@@ -56,12 +56,12 @@ impl Site {
     }
 
     /// With a mapping of port 7000; `spec` has lines of two spaces.
-    fn mapping(self, name: &str, service: &str, spec: &str) -> Self {
+    pub(crate) fn mapping(self, name: &str, service: &str, spec: &str) -> Self {
         self.annotated(name, "", service, spec)
     }
 
     /// The same with annotations.
-    fn annotated(self, name: &str, annotations: &str, service: &str, spec: &str) -> Self {
+    pub(crate) fn annotated(self, name: &str, annotations: &str, service: &str, spec: &str) -> Self {
         let address = self.host.clone();
         self.with(&format!(
             "---\napiVersion: getambassador.io/v3alpha1\nkind: TCPMapping\n\
@@ -70,21 +70,21 @@ impl Site {
         ))
     }
 
-    fn start(&self) -> Sluice {
+    pub(crate) fn start(&self) -> Sluice {
         self.start_with(&[])
     }
 
-    fn start_with(&self, flags: &[&str]) -> Sluice {
+    pub(crate) fn start_with(&self, flags: &[&str]) -> Sluice {
         Builder::new(&self.documents).flags(&["--kernel-relay", "false"]).flags(flags).start()
     }
 
-    fn front(&self) -> String {
+    pub(crate) fn front(&self) -> String {
         self.at(7000)
     }
 }
 
 /// An authority, and a certificate of it for the name that most tests ask for.
-fn material() -> (Ca, Leaf) {
+pub(crate) fn material() -> (Ca, Leaf) {
     let ca = Ca::new();
     let leaf = ca.leaf(&["pay.example.com"]);
     (ca, leaf)

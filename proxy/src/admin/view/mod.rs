@@ -10,7 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Handles;
-use crate::config::model::{Config, Listener, Mapping, Matcher, NamePattern, RelayChoice, Timeouts};
+use crate::config::model::{
+    Config, Listener, Mapping, Matcher, NamePattern, ProxySources, ProxyVersion, RelayChoice, Timeouts,
+};
 use crate::config::settings_file;
 use crate::telemetry::Telemetry;
 
@@ -72,6 +74,7 @@ fn listener(listener: &Listener) -> Value {
     });
     json!({
         "bind": listener.bind,
+        "proxy_protocol": listener.proxy_protocol.as_ref().map(proxy_sources),
         "starttls": listener.prelude.map(tls::prelude),
         "routes": routes.collect::<Vec<_>>(),
     })
@@ -88,11 +91,23 @@ fn mapping(mapping: &Mapping) -> Value {
         "weight": mapping.weight.0,
         "service": mapping.service.to_string(),
         "originate": mapping.originate.as_deref().map(tls::originate),
+        "proxy_protocol": mapping.proxy_protocol.map(ProxyVersion::as_str),
         "starttls": mapping.prelude.map(tls::prelude),
         "families": { "ipv4": mapping.families.ipv4, "ipv6": mapping.families.ipv6 },
         "relay": relay,
         "timeouts": timeouts(&mapping.timeouts),
     })
+}
+
+/// Networks, or everyone.
+fn proxy_sources(sources: &ProxySources) -> Value {
+    let from = match sources {
+        ProxySources::Everyone => json!("everyone"),
+        ProxySources::Networks(networks) => {
+            json!(networks.iter().map(ToString::to_string).collect::<Vec<_>>())
+        }
+    };
+    json!({ "from": from })
 }
 
 /// Times without limit are null.

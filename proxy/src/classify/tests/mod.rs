@@ -1,8 +1,22 @@
 //! What the first bytes of a connection are, on every way that they may come.
 
 mod client_hello;
+mod introduce;
 mod peek;
 mod postgres;
+mod proxy_header;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// A client and the socket that was accepted from it.
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpSocket::new_v4().unwrap().connect(listener.local_addr().unwrap());
+    let (client, accepted) = tokio::join!(client, listener.accept());
+    let client = client.unwrap();
+    client.set_nodelay(true).unwrap();
+    (client, accepted.unwrap().0)
+}
 
 /// A ClientHello in the records that a rustls client sends.
 fn hello(name: &str, alpn: &[&str]) -> Vec<u8> {

@@ -1,20 +1,9 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::super::{SSL_REQUEST, Unclassified, answer, client_hello};
-use super::{fragmented, hello};
-
-/// A client and the socket that was accepted from it.
-async fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = TcpSocket::new_v4().unwrap().connect(listener.local_addr().unwrap());
-    let (client, accepted) = tokio::join!(client, listener.accept());
-    let client = client.unwrap();
-    client.set_nodelay(true).unwrap();
-    (client, accepted.unwrap().0)
-}
+use super::{fragmented, hello, pair};
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(10)

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod proxy_protocol;
 mod tls;
 
 use std::cmp::Reverse;
@@ -11,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use tls::{
     Certificates, ClientCertificates, Identity, Origination, Parameters, SanPattern, ServerName, Termination,
     Trust, Verification, Versions,
@@ -49,6 +51,8 @@ impl Config {
 pub struct Listener {
     /// The address bound. An IPv6 wildcard takes IPv6 only.
     pub bind: SocketAddr,
+    /// Whose connections begin with a PROXY header, before anything else; `None` where nobody's do.
+    pub proxy_protocol: Option<ProxySources>,
     /// What clients send and expect before their TLS begins.
     pub prelude: Option<Prelude>,
     /// At least one. [`Matcher::Any`] stands alone: nothing else is on a listener that has it.
@@ -147,6 +151,8 @@ pub struct Mapping {
     pub service: Service,
     /// TLS towards the upstream, where it is begun here.
     pub originate: Option<Arc<Origination>>,
+    /// The PROXY header that the upstream wants to hear before anything else.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// What the upstream wants to hear before TLS begins, ours or the client's own.
     pub prelude: Option<Prelude>,
     /// Which address families a name may resolve to.

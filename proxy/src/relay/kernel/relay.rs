@@ -151,7 +151,8 @@ impl Carrying {
     ) -> Result<Self, Declined> {
         let pair =
             Pair::new(datapath, sockets).map_err(|sockets| Declined { reason: "map_full", sockets })?;
-        if offload.after > 0 {
+        // A segment that was read in part would meet the verdict whole: the agent reads what is left of it.
+        if offload.after > 0 || spoken.iter().any(|spoken| spoken.in_part) {
             return Ok(Self { agent: Agent::new(pair, offload, spoken), refused: None });
         }
         let (agent, refused) = Agent::joined(pair, &offload, spoken)?;

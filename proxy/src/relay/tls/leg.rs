@@ -1,7 +1,7 @@
 //! One side of a connection: a socket, and the session over it where there is one.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -55,6 +55,12 @@ impl Leg {
 
     fn new(stream: TcpStream, session: Option<Session>, input: Buffer, early: Vec<u8>) -> Self {
         Self { stream, session, input, output: Buffer::default(), early, bulk: false }
+    }
+
+    /// Its socket.
+    #[must_use]
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 
     /// Whether the peer has said close_notify.

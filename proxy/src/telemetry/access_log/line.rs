@@ -28,6 +28,7 @@ struct Line<'a> {
     mapping: Option<&'a str>,
     listener: SocketAddr,
     peer: SocketAddr,
+    proxy: Option<SocketAddr>,
     sni: Option<&'a str>,
     alpn: Option<&'a str>,
     tls_version: Option<&'static str>,
@@ -64,6 +65,7 @@ fn json(event: Event, conn: &ConnSnapshot) -> String {
         mapping: conn.mapping.as_deref(),
         listener: conn.listener,
         peer: conn.peer,
+        proxy: conn.proxy,
         sni: conn.sni.as_deref(),
         alpn: tls.and_then(|tls| tls.alpn.as_deref()),
         tls_version: tls.map(|tls| tls.version),
@@ -92,9 +94,12 @@ fn json(event: Event, conn: &ConnSnapshot) -> String {
 /// sni=pay.example.com tls=TLSv1.3 upstream_tls=TLSv1.2 relay=kernel received=1.2MiB sent=3.0GiB in_kernel=100% 12.5s 250.3MiB/s connect=0.8ms finished`
 fn text(event: Event, conn: &ConnSnapshot) -> String {
     let mapping = conn.mapping.as_deref().unwrap_or("-");
-    let mut line =
-        format!("{} {} #{} {mapping} {} -> {}", now(), word(event), conn.id, conn.peer, conn.listener);
+    let mut line = format!("{} {} #{} {mapping} {}", now(), word(event), conn.id, conn.peer);
     // Writing to a String cannot fail.
+    if let Some(proxy) = conn.proxy {
+        let _ = write!(line, " via {proxy}");
+    }
+    let _ = write!(line, " -> {}", conn.listener);
     if let Some(upstream) = conn.upstream {
         let _ = write!(line, " -> {upstream}");
     }

@@ -18,6 +18,7 @@ fn conn(id: u64) -> ConnSnapshot {
         id,
         listener: "127.0.0.1:80".parse().unwrap(),
         peer: "10.0.0.1:5000".parse().unwrap(),
+        proxy: None,
         mapping: Some("TCPMapping default/pay".into()),
         stats_name: Some("pay".into()),
         sni: None,
@@ -68,7 +69,7 @@ fn a_json_line_has_exactly_these_keys() {
         (line, keys)
     };
     let mut expected = "alpn client_subject connect_us duration_ms event fallback id listener mapping peer \
-                        received received_in_kernel relay sent sent_in_kernel sni time tls_cipher tls_resumed \
+                        proxy received received_in_kernel relay sent sent_in_kernel sni time tls_cipher tls_resumed \
                         tls_version upstream upstream_tls_cipher upstream_tls_version"
         .split_whitespace()
         .map(str::to_owned)
@@ -101,6 +102,9 @@ fn a_text_line_reads_at_a_glance() {
         "close #7 TCPMapping default/pay 10.0.0.1:5000 -> 127.0.0.1:80 -> [::1]:8080 relay=kernel \
          received=1.5KiB sent=3.0GiB in_kernel=50% 245.8MiB/s after 12.5s connect=0.8ms upstream_reset by upstream"
     );
+    let proxied = ConnSnapshot { proxy: Some("192.0.2.9:81".parse().unwrap()), ..conn(7) };
+    let line = render(LogFormat::Text, Event::Alive, &proxied);
+    assert!(line.contains(" 10.0.0.1:5000 via 192.0.2.9:81 -> 127.0.0.1:80 -> "), "{line}");
     let stray = ConnSnapshot { mapping: None, upstream: None, relay: None, ..conn(8) };
     let open = render(LogFormat::Text, Event::Open, &stray);
     assert!(open.ends_with("Z open #8 - 10.0.0.1:5000 -> 127.0.0.1:80"), "{open}");
@@ -113,6 +117,7 @@ fn a_line_tells_of_tls_on_both_sides() {
         cipher: "TLS_AES_128_GCM_SHA256".into(),
         alpn: Some("h2".to_owned()),
         subject: Some("CN=alice\nO=x".to_owned()),
+        common_name: Some("alice".to_owned()),
         resumed: true,
     };
     let upstream_tls = TlsFacts { version: "TLSv1.2", alpn: None, subject: None, ..tls.clone() };

@@ -24,6 +24,7 @@ fn config(names: &[&str]) -> Config {
         weight: Weight(1),
         service: Service { host: Host::Name("backend".into()), port: 80 },
         originate: None,
+        proxy_protocol: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
@@ -31,7 +32,7 @@ fn config(names: &[&str]) -> Config {
     };
     let mappings = names.iter().map(mapping).collect();
     let routes = vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings }];
-    Config { listeners: vec![Listener { bind: listener(), prelude: None, routes }] }
+    Config { listeners: vec![Listener { bind: listener(), proxy_protocol: None, prelude: None, routes }] }
 }
 
 /// A connection of `mapping` that moved `moved` bytes each way, half of them in the kernel.
@@ -40,6 +41,7 @@ fn conn(id: u64, mapping: &str, moved: u64) -> ConnSnapshot {
         id,
         listener: listener(),
         peer: "10.0.0.1:5000".parse().unwrap(),
+        proxy: None,
         mapping: Some(format!("TCPMapping default/{mapping}").into()),
         stats_name: Some(mapping.into()),
         sni: None,

@@ -14,6 +14,7 @@ fn config(termination: Termination, origination: Origination) -> Config {
         weight: Weight(1),
         service: Service { host: Host::Name("svc".into()), port: 443 },
         originate: Some(Arc::new(origination)),
+        proxy_protocol: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
@@ -22,7 +23,14 @@ fn config(termination: Termination, origination: Origination) -> Config {
     let matcher = Matcher::Tls { name: NamePattern::Everything, alpn: Vec::new() };
     let downstream = Downstream::Terminate(Arc::new(termination));
     let routes = vec![Route { matcher, downstream, mappings: vec![mapping] }];
-    Config { listeners: vec![Listener { bind: "127.0.0.1:1".parse().unwrap(), prelude: None, routes }] }
+    Config {
+        listeners: vec![Listener {
+            bind: "127.0.0.1:1".parse().unwrap(),
+            proxy_protocol: None,
+            prelude: None,
+            routes,
+        }],
+    }
 }
 
 fn declared(config: &Config) -> (&Arc<Termination>, &Arc<Origination>) {

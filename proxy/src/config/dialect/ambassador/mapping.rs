@@ -45,8 +45,9 @@ pub(super) fn lower(
         found.extend(report.into_diagnostics());
         return None;
     }
-    let Lowered { binds, way: Way { matcher, downstream, prelude }, weight, mapping } = lowered?;
-    Some(Candidate { binds, matcher, downstream, prelude, weight, mapping, report })
+    let Lowered { binds, way, weight, mapping } = lowered?;
+    let Way { matcher, downstream, proxy_protocol, prelude } = way;
+    Some(Candidate { binds, matcher, downstream, proxy_protocol, prelude, weight, mapping, report })
 }
 
 /// What a mapping comes to.
@@ -101,6 +102,7 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         families: families(spec.enable_ipv4, spec.enable_ipv6, context.module, &host, &fields, report),
         service: Service { host, port },
         originate,
+        proxy_protocol: overrides.proxy_protocol,
         prelude: terms.upstream_prelude(),
         relay: overrides.relay,
         timeouts: overrides.timeouts,

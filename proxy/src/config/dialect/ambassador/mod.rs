@@ -10,6 +10,7 @@ mod mapping;
 mod module;
 mod namespace;
 mod overrides;
+mod proxy_protocol;
 mod scope;
 mod service;
 mod spec;

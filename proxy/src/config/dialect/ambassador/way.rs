@@ -11,13 +11,15 @@ use super::spec::{Spec, Tls};
 use super::tls::Wanted;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
-use crate::config::model::{Downstream, Host, Matcher, Origination, Prelude};
+use crate::config::model::{Downstream, Host, Matcher, Origination, Prelude, ProxySources};
 
 /// The clients' side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Way {
     pub(super) matcher: Matcher,
     pub(super) downstream: Downstream,
+    /// Whose connections begin with a PROXY header.
+    pub(super) proxy_protocol: Option<ProxySources>,
     /// What clients say before their TLS.
     pub(super) prelude: Option<Prelude>,
 }
@@ -85,8 +87,14 @@ impl Terms<'_> {
         } else if let Some(displaced) = context.stacks.displaced(bind, side) {
             report.warn(fields.path("port"), displaced);
         }
+        let proxy_protocol = context.stacks.proxy_protocol(bind).cloned();
         let Some(host) = &spec.host else {
-            return Some(Way { matcher: Matcher::Any, downstream: Downstream::Raw, prelude: None });
+            return Some(Way {
+                matcher: Matcher::Any,
+                downstream: Downstream::Raw,
+                proxy_protocol,
+                prelude: None,
+            });
         };
         let (host, name) = match host_glob::parse(host) {
             Ok(parsed) => parsed,
@@ -97,7 +105,7 @@ impl Terms<'_> {
         };
         let downstream = if overrides.passthrough { Downstream::Raw } else { self.terminate(&host, bind)? };
         let matcher = Matcher::Tls { name, alpn: overrides.alpn.clone() };
-        Some(Way { matcher, downstream, prelude: overrides.prelude })
+        Some(Way { matcher, downstream, proxy_protocol, prelude: overrides.prelude })
     }
 
     /// What the upstream wants to hear before TLS begins, ours or the clients' own.

@@ -35,7 +35,8 @@ pub(super) struct Carry {
     held: VecDeque<u8>,
     /// Whether there may be something to read.
     readable: bool,
-    /// Whether the last read emptied the source: every segment that came since is unread.
+    /// Whether the last read emptied the source: every segment that came since is unread, and none is left
+    /// of which a part was read, by whomever.
     clean: bool,
     /// Urgent bytes were announced: reading stops short at their mark, so that only EAGAIN says
     /// that the source is empty.
@@ -70,13 +71,13 @@ impl Carry {
     /// Most bytes carried at a time.
     pub(super) const MOST: u64 = CHUNK as u64;
 
-    /// Nothing yet.
-    pub(super) fn new(source: PairEnd) -> Self {
+    /// Nothing yet; `in_part` where the source's first segment may have been begun by somebody else.
+    pub(super) fn new(source: PairEnd, in_part: bool) -> Self {
         Self {
             held: VecDeque::new(),
             // A client that speaks first often has, by the time its upstream is connected.
-            readable: source == PairEnd::Downstream,
-            clean: true,
+            readable: source == PairEnd::Downstream || in_part,
+            clean: !in_part,
             urgent: false,
             closing: false,
             eof: false,

@@ -70,14 +70,15 @@ impl Lane {
     /// A lane that its agent carries, until it joins; `spoken` on either end before.
     pub(super) fn new(source: PairEnd, spoken: [Spoken; 2]) -> Self {
         let destination = source.other().index();
+        let Spoken { heard, in_part, .. } = spoken[source.index()];
         Self {
             source,
-            heard: spoken[source.index()].heard,
+            heard,
             base: BASES[destination] + spoken[destination].said,
             credit: None,
             written: 0,
             barrier_at: None,
-            carry: Carry::new(source),
+            carry: Carry::new(source, in_part),
             unproven: false,
             stale: 0,
             peer_closed: false,

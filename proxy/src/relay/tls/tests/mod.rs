@@ -90,6 +90,7 @@ fn built(termination: Termination, origination: Origination) -> (Arc<Terminator>
         weight: Weight(1),
         service: Service { host: Host::Name("pay.example.com".into()), port: 443 },
         originate: Some(Arc::clone(&origination)),
+        proxy_protocol: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
@@ -98,7 +99,8 @@ fn built(termination: Termination, origination: Origination) -> (Arc<Terminator>
     let matcher = Matcher::Tls { name: NamePattern::Everything, alpn: Vec::new() };
     let downstream = Downstream::Terminate(Arc::clone(&termination));
     let routes = vec![Route { matcher, downstream, mappings: vec![mapping] }];
-    let listener = Listener { bind: "127.0.0.1:1".parse().unwrap(), prelude: None, routes };
+    let listener =
+        Listener { bind: "127.0.0.1:1".parse().unwrap(), proxy_protocol: None, prelude: None, routes };
     let (contexts, errors) = Contexts::prepare(&Config { listeners: vec![listener] }, None);
     assert!(errors.is_empty(), "{errors:?}");
     (contexts.terminator(&termination).unwrap(), contexts.originator(&origination).unwrap())

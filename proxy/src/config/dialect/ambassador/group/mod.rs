@@ -10,7 +10,7 @@ use super::weights::{Flaw, share};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::report::Report;
 use crate::config::model::{
-    Config, Downstream, Listener, Mapping, Matcher, NamePattern, Prelude, Route, Weight,
+    Config, Downstream, Listener, Mapping, Matcher, NamePattern, Prelude, ProxySources, Route, Weight,
 };
 
 /// A mapping that can be served, before its group is known.
@@ -20,6 +20,8 @@ pub(super) struct Candidate {
     pub(super) binds: Vec<SocketAddr>,
     pub(super) matcher: Matcher,
     pub(super) downstream: Downstream,
+    /// The same for all of an address, since its Listener says it.
+    pub(super) proxy_protocol: Option<ProxySources>,
     /// What its clients say before TLS.
     pub(super) prelude: Option<Prelude>,
     /// As declared.
@@ -49,8 +51,9 @@ pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) 
             continue;
         };
         let prelude = first.prelude;
+        let proxy_protocol = first.proxy_protocol.clone();
         let routes = grouped(members).into_iter().map(|group| route(bind, &group)).collect();
-        listeners.push(Listener { bind, prelude, routes });
+        listeners.push(Listener { bind, proxy_protocol, prelude, routes });
     }
     found.extend(candidates.into_iter().flat_map(|candidate| candidate.report.into_diagnostics()));
     Config { listeners }

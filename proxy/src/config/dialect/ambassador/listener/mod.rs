@@ -9,10 +9,12 @@ use std::net::{IpAddr, SocketAddr};
 
 pub(super) use self::host_binding::HostBinding;
 use self::stack::Stack;
+use super::proxy_protocol;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
+use crate::config::model::ProxySources;
 use crate::config::settings::Settings;
 
 /// What a mapping makes of the TLS of its clients.
@@ -39,6 +41,8 @@ struct Entry {
     report: Report,
     /// `None` where it is in error; serving cleartext would be a guess.
     stack: Option<Stack>,
+    /// Whom a PROXY header is expected from, where the stack has one.
+    introducers: ProxySources,
     binding: HostBinding,
     /// Whether a mapping is on its address.
     used: Cell<bool>,
@@ -60,7 +64,7 @@ impl Stacks {
                 continue;
             };
             let (port, entry) = read(&fields, resource, settings, &report);
-            let (stack, binding) = entry;
+            let (stack, introducers, binding) = entry;
             match port.map(|port| (port, ports.get(&port))) {
                 None => {}
                 Some((_, Some(first))) => {
@@ -72,7 +76,7 @@ impl Stacks {
                     report.discard("spec.port", message);
                 }
                 Some((port, None)) => {
-                    ports.insert(port, Entry { report, stack, binding, used: Cell::new(false) });
+                    ports.insert(port, Entry { report, stack, introducers, binding, used: Cell::new(false) });
                     continue;
                 }
             }
@@ -89,11 +93,6 @@ impl Stacks {
         let Some(stack) = stack else {
             return Some(format!("{listener} is in error, so what it expects is unknown"));
         };
-        if stack.proxy {
-            return Some(format!(
-                "{listener} expects the PROXY protocol, which is not served by this version of sluice"
-            ));
-        }
         match (stack.tls, mapping) {
             (false, Downstream::Terminated) => Some(format!(
                 "{listener} does not terminate TLS, and a mapping with host does; give the Listener protocol: TLS, \
@@ -118,6 +117,12 @@ impl Stacks {
                 report.whereabouts()
             )
         })
+    }
+
+    /// Whose connections to an address begin with a PROXY header.
+    pub(super) fn proxy_protocol(&self, bind: SocketAddr) -> Option<&ProxySources> {
+        let Entry { stack, introducers, .. } = self.at(bind)?;
+        stack.is_some_and(|stack| stack.proxy).then_some(introducers)
     }
 
     /// Which Hosts the Listener of an address takes certificates from; all where there is none.
@@ -173,12 +178,13 @@ fn read(
     resource: &Resource<'_>,
     settings: &Settings,
     report: &Report,
-) -> (Option<u16>, (Option<Stack>, HostBinding)) {
+) -> (Option<u16>, (Option<Stack>, ProxySources, HostBinding)) {
     if fields.raw("port").is_none() {
         fields.missing("port", "give the port to listen on");
     }
     let port = fields.integer("port", 1..=65535).and_then(|port| u16::try_from(port).ok());
     let stack = stack::read(fields, report);
+    let introducers = proxy_protocol::sources(resource, stack.is_some_and(|stack| stack.proxy), report);
     let own = resource.namespace();
     let own = own.as_deref().unwrap_or(&settings.ambassador.namespace);
     let binding = HostBinding::read(fields, own, report);
@@ -186,7 +192,8 @@ fn read(
     fields.ignore(&["ambassador_id", "l7Depth", "statsPrefix", "http2MaxConcurrentStreams"]);
     security_model(fields, report);
     fields.warn_unknown(&[("address", "the setting bind-address says where Listeners listen")]);
-    (port, (stack.filter(|_| !report.failed()), binding))
+    // A list of networks with a mistake in it would shut somebody out, or let everybody in.
+    (port, (stack.filter(|_| !report.failed()), introducers, binding))
 }
 
 /// Whether requests are taken for secure: of HTTP alone, so a slip costs nothing.

@@ -6,7 +6,7 @@ use crate::config::dialect::report::Report;
 /// What stands before a connection's own bytes, in sluice's order: the PROXY header, then TLS, then the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stack {
-    /// A PROXY protocol header comes first, and from everybody.
+    /// A PROXY protocol header comes first.
     pub(super) proxy: bool,
     /// TLS ends at the Listener.
     pub(super) tls: bool,

@@ -6,23 +6,30 @@ use std::time::Duration;
 
 pub(super) use tls::TlsOverrides;
 
+use super::proxy_protocol;
 use super::spec::{LONGEST_MS, milliseconds};
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::dialect::words::nearest;
-use crate::config::model::{RelayChoice, Timeouts};
+use crate::config::model::{ProxyVersion, RelayChoice, Timeouts};
 
 const PREFIX: &str = "sluice.dev/";
 const RELAY: &str = "sluice.dev/relay";
 const CONNECT: &str = "sluice.dev/connect-timeout-ms";
 const HALF_CLOSED: &str = "sluice.dev/half-closed-timeout-ms";
 const MAX_AGE: &str = "sluice.dev/max-connection-age-ms";
-const KNOWN: [&str; 8] =
-    [RELAY, CONNECT, HALF_CLOSED, MAX_AGE, tls::MODE, tls::ALPN, tls::STARTTLS, tls::SANS];
-
-/// Their behaviour comes later; without it the mapping would be served half.
-const LATER: [&str; 1] = ["sluice.dev/proxy-protocol-from"];
+const KNOWN: [&str; 9] = [
+    RELAY,
+    CONNECT,
+    HALF_CLOSED,
+    MAX_AGE,
+    tls::MODE,
+    tls::ALPN,
+    tls::STARTTLS,
+    tls::SANS,
+    proxy_protocol::SEND,
+];
 
 const METADATA: [&str; 16] = [
     "name",
@@ -43,12 +50,13 @@ const METADATA: [&str; 16] = [
     "clusterName",
 ];
 
-/// The relay, the timeouts and the TLS of a mapping.
+/// The relay, the timeouts, the TLS and the PROXY header of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Overrides {
     pub(super) relay: RelayChoice,
     pub(super) timeouts: Timeouts,
     pub(super) tls: TlsOverrides,
+    pub(super) proxy_protocol: Option<ProxyVersion>,
 }
 
 impl Overrides {
@@ -63,6 +71,7 @@ impl Overrides {
             relay: RelayChoice::default(),
             timeouts: Timeouts { idle, ..defaults },
             tls: TlsOverrides::default(),
+            proxy_protocol: None,
         };
         let Some(metadata) = resource.metadata(report) else {
             return overrides;
@@ -78,6 +87,7 @@ impl Overrides {
 
     fn apply(&mut self, annotations: &Fields<'_>, report: &Report) {
         self.tls = TlsOverrides::read(annotations, report);
+        self.proxy_protocol = proxy_protocol::sent(annotations);
         let relays = [("auto", RelayChoice::Auto), ("splice", RelayChoice::Splice)];
         if let Some(relay) = annotations.choice(RELAY, &relays) {
             self.relay = relay;
@@ -100,8 +110,11 @@ fn warn_unknown(annotations: &Fields<'_>, report: &Report) {
         if !name.starts_with(PREFIX) || KNOWN.contains(&name.as_str()) {
             continue;
         }
-        if LATER.contains(&name.as_str()) {
-            report.discard(path, format!("{name} is not served by this version of sluice"));
+        if name == proxy_protocol::FROM {
+            // Left out, everybody would be believed.
+            let message = "is for the Listener of this mapping's port, which has PROXY in its protocolStack; write it \
+                           there";
+            report.discard(path, message);
             continue;
         }
         let hint = if name == "sluice.dev/idle-timeout-ms" {

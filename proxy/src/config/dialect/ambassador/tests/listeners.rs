@@ -13,20 +13,19 @@ fn listeners_that_unwrap_something_discard_mappings_on_their_port() {
     let tls = Some(
         "terminates TLS, and a mapping without host does not; give the mapping a host, or the Listener protocol: TCP",
     );
-    let proxy = Some("expects the PROXY protocol, which is not served by this version of sluice");
     let unclear = Some("is in error, so what it expects is unknown");
     let cases = [
         ("protocol: TCP", None),
         ("protocol: TLS", tls),
         ("protocol: HTTPS", tls),
-        ("protocol: HTTPPROXY", proxy),
-        ("protocol: HTTPSPROXY", proxy),
+        ("protocolStack: [PROXY, TCP], protocol: TCP", None),
+        ("protocol: HTTPSPROXY", tls),
         ("protocol: UDP", unclear),
         ("protocolStack: [TCP]", None),
         ("protocolStack: [TLS, TCP]", tls),
-        ("protocolStack: [TLS, PROXY, TCP]", proxy),
-        ("protocolStack: [PROXY, TLS, TCP]", proxy),
-        ("protocolStack: [PROXY, TCP]", proxy),
+        ("protocolStack: [TLS, PROXY, TCP]", tls),
+        ("protocolStack: [PROXY, TLS, TCP]", tls),
+        ("protocolStack: [PROXY, TCP]", None),
         ("protocolStack: [TCP], protocol: TLS", None),
         ("protocol: TSL", unclear),
         ("securityModel: SECURE", unclear),

@@ -139,8 +139,10 @@ fn bad_annotations_are_named() {
         ),
         (
             "proxy-protocol-from: 10.0.0.0/8",
-            "proxy-protocol-from: sluice.dev/proxy-protocol-from is not served by this version of sluice",
+            "proxy-protocol-from: is for the Listener of this mapping's port, which has PROXY in its protocolStack; \
+             write it there",
         ),
+        ("proxy-protocol: v3", "proxy-protocol: \"v3\" is none of v1, v2, v2-crc32c"),
     ];
     for (line, message) in discarded {
         let outcome = lower(&with_annotation(&format!("sluice.dev/{line}")));

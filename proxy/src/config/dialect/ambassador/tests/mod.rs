@@ -3,6 +3,7 @@
 mod filters;
 mod listeners;
 mod mappings;
+mod proxy_protocol;
 mod seeds;
 mod services;
 mod surroundings;

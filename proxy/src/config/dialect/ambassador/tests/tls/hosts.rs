@@ -63,8 +63,6 @@ fn listeners_and_mappings_agree_about_tls_or_the_mapping_goes() {
                   Listener protocol: TLS, or leave host out; the mapping is discarded";
     let tls = "spec.port: Listener default/l (test.yaml#3) terminates TLS, and a mapping without host does not; give the mapping \
                a host, or the Listener protocol: TCP; the mapping is discarded";
-    let proxy = "spec.port: Listener default/l (test.yaml#3) expects the PROXY protocol, which is not served by this version of \
-                 sluice; the mapping is discarded";
     // (protocol, without host, terminated, passed through)
     let cases = [
         ("protocol: TCP", "", no_tls, ""),
@@ -73,8 +71,9 @@ fn listeners_and_mappings_agree_about_tls_or_the_mapping_goes() {
         ("protocolStack: [TCP]", "", no_tls, ""),
         ("protocolStack: [TLS, TCP]", tls, "", ""),
         ("protocolStack: [TLS, HTTP, TCP]", tls, "", ""),
-        ("protocolStack: [PROXY, TLS, TCP]", proxy, proxy, proxy),
-        ("protocol: HTTPSPROXY", proxy, proxy, proxy),
+        ("protocolStack: [PROXY, TCP]", "", no_tls, ""),
+        ("protocolStack: [PROXY, TLS, TCP]", tls, "", ""),
+        ("protocol: HTTPSPROXY", tls, "", ""),
     ];
     for (protocol, without, terminated, through) in cases {
         let before = secret("s")

@@ -1,0 +1,40 @@
+use std::task::{Context, Poll, Waker};
+
+use super::pair::{Event, Events, Mailbox, PairEnd, Token};
+
+/// What the pair that has the mailbox finds in it.
+fn found(mailbox: &Mailbox) -> Events {
+    match mailbox.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(events) => events,
+        Poll::Pending => Events::default(),
+    }
+}
+
+#[test]
+fn word_for_a_pair_is_not_left_to_the_next_one() {
+    let mailbox = Mailbox::default();
+    let fin = Events::one(PairEnd::Upstream, Event::PeerClosed);
+    let first = mailbox.move_in();
+    mailbox.post_to(first, fin);
+    assert_eq!(found(&mailbox), fin);
+    assert_eq!(found(&mailbox), Events::default());
+    mailbox.post_to(first, fin);
+    let second = mailbox.move_in();
+    assert_eq!(found(&mailbox), Events::default(), "not taken in time");
+    mailbox.post_to(first, fin);
+    assert_eq!(found(&mailbox), Events::default(), "too late");
+    mailbox.post(Events::NUDGE);
+    mailbox.post_to(second, fin);
+    let both = found(&mailbox);
+    assert!(both.has_nudge() && both.has(PairEnd::Upstream, Event::PeerClosed));
+}
+
+#[test]
+fn tokens_tell_slot_and_pair() {
+    for token in
+        [Token { tenant: 0, slot: 0 }, Token { tenant: 7, slot: 9 }, Token { tenant: u32::MAX, slot: 1 }]
+    {
+        assert_eq!(Token::from(u64::from(token)), token);
+        assert_ne!(u64::from(token), super::reactor::RING_TOKEN);
+    }
+}
