@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -15,8 +16,9 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
+use crate::config::model::SourceLimits;
 use crate::config::settings::{Limits, Sockets};
-use crate::conn::{Accepted, Ctx, serve};
+use crate::conn::{Accepted, Ctx, Sources, serve};
 use crate::relay::socket::readable;
 use crate::sockopt;
 use crate::telemetry::Telemetry;
@@ -37,6 +39,7 @@ pub struct Listeners {
     telemetry: Telemetry,
     sockets: Sockets,
     limits: Limits,
+    sources: Arc<Sources>,
     running: BTreeMap<SocketAddr, JoinHandle<()>>,
 }
 
@@ -54,7 +57,7 @@ impl Listeners {
     /// None yet.
     #[must_use]
     pub fn new(ctx: Arc<Ctx>, telemetry: Telemetry, sockets: Sockets, limits: Limits) -> Self {
-        Self { ctx, telemetry, sockets, limits, running: BTreeMap::new() }
+        Self { ctx, telemetry, sockets, limits, sources: Arc::default(), running: BTreeMap::new() }
     }
 
     /// Listens on exactly these addresses. Those that stay keep their sockets and lose no
@@ -87,6 +90,11 @@ impl Listeners {
             address,
             limit: self.limits.connections_per_listener,
             open: Arc::default(),
+            sources: Arc::clone(&self.sources),
+            source: SourceLimits {
+                connections: NonZeroU32::new(self.limits.connections_per_source),
+                rate: None,
+            },
         };
         tokio::spawn(async move {
             let listener = loop {
@@ -112,6 +120,9 @@ struct Gate {
     /// 0 for no limit of its own.
     limit: u32,
     open: Arc<AtomicU32>,
+    /// What clients have, of all listeners.
+    sources: Arc<Sources>,
+    source: SourceLimits,
 }
 
 impl Gate {
@@ -144,6 +155,10 @@ impl Gate {
             self.telemetry.refused("listener");
             return;
         }
+        let Ok(client) = self.sources.take(peer.ip(), &self.source) else {
+            self.telemetry.refused("source");
+            return;
+        };
         let Ok(record) = self.ctx.tracker.open(self.address, peer) else {
             self.telemetry.refused("total");
             return;
@@ -152,7 +167,7 @@ impl Gate {
         let ctx = Arc::clone(&self.ctx);
         tokio::spawn(async move {
             serve(accepted, record, ctx).await;
-            drop(seat);
+            drop((seat, client));
         });
     }
 }

@@ -24,6 +24,8 @@ pub(crate) static JOIN_AFTER: OnceLock<&str> = OnceLock::new();
 pub(crate) struct Builder {
     folder: PathBuf,
     flags: Vec<String>,
+    /// Where the admin endpoint is to listen.
+    admin: Option<String>,
     /// The process list of the cgroup it is to live in.
     cgroup: Option<PathBuf>,
 }
@@ -48,13 +50,20 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, flags: Vec::new(), cgroup: None }
+        Self { folder, flags: Vec::new(), admin: None, cgroup: None }
     }
 
     /// With more flags.
     #[must_use]
     pub(crate) fn flags(mut self, flags: &[&str]) -> Self {
         self.flags.extend(flags.iter().map(|f| (*f).to_owned()));
+        self
+    }
+
+    /// With an admin endpoint.
+    #[must_use]
+    pub(crate) fn admin(mut self, address: &str) -> Self {
+        self.admin = Some(address.to_owned());
         self
     }
 
@@ -87,7 +96,7 @@ impl Builder {
             .arg(self.cgroup.as_deref().unwrap_or(Path::new("/dev/null")))
             .args(["setpriv", "--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
-            .args(["--log-format", "json", "--admin", "none"])
+            .args(["--log-format", "json", "--admin", self.admin.as_deref().unwrap_or("none")])
             .args(&self.flags)
             .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
             .stdin(Stdio::null())

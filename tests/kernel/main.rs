@@ -13,6 +13,8 @@ mod harness;
 
 mod relay;
 
+mod bandwidth;
+mod breakers;
 mod calls;
 mod ends;
 mod families;
@@ -22,6 +24,7 @@ mod integrity;
 mod lifecycle;
 mod limits;
 mod loss;
+mod rates;
 mod refused;
 mod reload;
 mod shapes;

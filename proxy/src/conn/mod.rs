@@ -2,6 +2,7 @@
 
 mod ctx;
 mod farewell;
+mod limits;
 mod reach;
 mod record;
 mod serve;
@@ -9,7 +10,8 @@ mod side;
 mod tracker;
 mod welcome;
 
-pub use ctx::{Accepted, Ctx, Routes};
+pub use ctx::{Accepted, Ctx, Kept, Routes};
+pub use limits::{Excess, Limiter, Seat, Sources, Usage};
 pub use record::ConnRecord;
 pub use serve::serve;
 pub use tracker::{Refused, Tracker};

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod limits;
 mod tls;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use limits::{Limits, Rate, SourceLimits};
 pub use tls::{
     Certificates, ClientCertificates, Identity, Origination, Parameters, SanPattern, ServerName, Termination,
     Trust, Verification, Versions,
@@ -122,6 +124,8 @@ pub struct Mapping {
     pub relay: RelayChoice,
     /// How long each phase may take.
     pub timeouts: Timeouts,
+    /// How much of it there may be.
+    pub limits: Limits,
 }
 
 /// `kind namespace/name` of the resource that declared a mapping: the key of its counters.

@@ -1,7 +1,7 @@
 //! One side of a connection: a socket, and the session over it where there is one.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -37,6 +37,12 @@ pub(super) struct Received {
     pub(super) bytes: usize,
     /// Whether nothing is left in the socket.
     pub(super) drained: bool,
+}
+
+impl AsFd for Leg {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
 }
 
 impl Leg {

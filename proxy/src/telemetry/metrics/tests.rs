@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::process::Stat;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::model::{
-    Config, Downstream, Families, Host, Identity, Listener, Mapping, MappingName, Matcher, RelayChoice,
-    Route, Service, Timeouts, Weight,
+    Config, Downstream, Families, Host, Identity, Limits, Listener, Mapping, MappingName, Matcher,
+    RelayChoice, Route, Service, Timeouts, Weight,
 };
 use crate::telemetry::names::ALL;
 use crate::telemetry::{CloseReason, ConnSnapshot, Handshake, KernelMapping, KernelStats, Side, Telemetry};
@@ -28,6 +28,7 @@ fn config(names: &[&str]) -> Config {
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
+        limits: Limits::default(),
     };
     let mappings = names.iter().map(mapping).collect();
     let routes = vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings }];
@@ -48,6 +49,7 @@ fn conn(id: u64, mapping: &str, moved: u64) -> ConnSnapshot {
         upstream_tls: None,
         relay: Some("kernel"),
         fallback: None,
+        bandwidth: None,
         received: moved,
         sent: moved * 2,
         received_in_kernel: moved / 2,
