@@ -1,7 +1,7 @@
 //! `sluice.dev/bandwidth`: TCP's own pacing, so that every relay has it, the kernel's too.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, get};
 use crate::harness::sluice::Builder;
-use crate::relay::{BACK, FRONT, Relay, on_every_relay};
+use crate::harness::tls::{Ca, Server, hello};
+use crate::relay::{BACK, FRONT, Relay, on_every_relay, ready};
 
 on_every_relay!(each_way_is_held_to_it, connections_have_it_each, requests_stay_in_the_kernel);
 
@@ -31,14 +32,14 @@ fn limited(relay: Relay) -> String {
 }
 
 /// As fast as it goes, and more than is read, since what is in buffers at the end is not timed.
-fn send(mut stream: TcpStream) {
+fn send(mut stream: impl Write) {
     let chunk = vec![7; 64 << 10];
     // Whoever reads has had enough at some time.
     while stream.write_all(&chunk).is_ok() {}
 }
 
 /// Bytes per second, as they come.
-fn rate(stream: &mut TcpStream) -> f64 {
+fn rate(stream: &mut impl Read) -> f64 {
     let mut chunk = vec![0; 64 << 10];
     let mut take = |mut left: usize| {
         while left > 0 {
@@ -92,6 +93,31 @@ fn connections_have_it_each(relay: Relay) {
     for client in clients {
         expect_rate("one of three", client.join().unwrap());
     }
+}
+
+/// TLS's records are what is paced: of its payload a little less than the rate comes through.
+#[test]
+fn with_tls_at_both_ends_too() {
+    if !ready("with_tls_at_both_ends_too") {
+        return;
+    }
+    let ca = Ca::new();
+    let leaf = ca.leaf(&["pay.example.com"]);
+    let config = Arc::new(leaf.server());
+    Backend::serve(BACK, move |stream| {
+        send(Server::new(rustls::ServerConnection::new(Arc::clone(&config)).unwrap(), stream));
+    });
+    let yaml = limited(Relay::Kernel).replace(BACK, &format!("https://{BACK}"))
+        + "  host: pay.example.com\n"
+        + &leaf.secret("pay")
+        + "---\napiVersion: getambassador.io/v3alpha1\nkind: TLSContext\nmetadata: {name: pay}\n\
+           spec: {hosts: [pay.example.com], secret: pay}\n";
+    let mut sluice = Builder::new(&yaml).start();
+    let mut client = hello(FRONT, "pay.example.com", &Arc::new(ca.client(None))).unwrap();
+    expect_rate("payload of TLS", rate(&mut client));
+    drop(client);
+    let record = sluice.closed();
+    assert_eq!((&record["relay"], &record["bandwidth"]), (&"tls".into(), &RATE.into()), "{record}");
 }
 
 /// What stays below the limit is neither slowed down nor moved out of the kernel.

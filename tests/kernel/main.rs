@@ -20,6 +20,7 @@ mod ends;
 mod families;
 mod faults;
 mod half_close;
+mod idle;
 mod integrity;
 mod lifecycle;
 mod limits;

@@ -102,6 +102,8 @@ fn a_text_line_reads_at_a_glance() {
         "close #7 TCPMapping default/pay 10.0.0.1:5000 -> 127.0.0.1:80 -> [::1]:8080 relay=kernel \
          received=1.5KiB sent=3.0GiB in_kernel=50% 245.8MiB/s after 12.5s connect=0.8ms upstream_reset by upstream"
     );
+    let held = render(LogFormat::Text, Event::Alive, &ConnSnapshot { bandwidth: Some(10 << 20), ..conn(9) });
+    assert!(held.contains(" relay=kernel bandwidth=10.0MiB/s received="), "{held}");
     let stray = ConnSnapshot { mapping: None, upstream: None, relay: None, ..conn(8) };
     let open = render(LogFormat::Text, Event::Open, &stray);
     assert!(open.ends_with("Z open #8 - 10.0.0.1:5000 -> 127.0.0.1:80"), "{open}");
