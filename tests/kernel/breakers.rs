@@ -22,6 +22,7 @@ on_both_relays!(
     exact_among_a_thousand_at_once,
     exact_after_a_thousand_came_and_went,
     given_back_whatever_ends_a_connection,
+    zero_lets_nothing_through,
     reloads_keep_the_count,
     connections_that_cannot_be_dialled_are_given_back,
 );
@@ -110,6 +111,10 @@ fn exact_after_a_thousand_came_and_went(relay: Relay) {
                 }
             });
         }
+        for round in 0..6 {
+            // What is counted meanwhile belongs to connections of seven configurations.
+            sluice.reload(&format!("{}  idle_timeout_ms: {}\n", limited(relay, 11), 60_000 + round));
+        }
     });
     let [served, refused] = [served, refused].map(AtomicUsize::into_inner);
     assert_eq!(served + refused, 1000);
@@ -176,6 +181,13 @@ fn given_back_whatever_ends_a_connection(relay: Relay) {
         assert_eq!(sluice.closed()["reason"], reason);
     }
     drop(expect_free(&mut sluice, 1));
+}
+
+fn zero_lets_nothing_through(relay: Relay) {
+    let backend = Backend::echo(BACK);
+    let mut sluice = Builder::new(&limited(relay, 0)).start();
+    drop(expect_free(&mut sluice, 0));
+    assert_eq!(backend.accepted(), 0);
 }
 
 fn reloads_keep_the_count(relay: Relay) {
