@@ -1,6 +1,6 @@
 //! Downstream connections.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 
 use super::PATIENCE;
@@ -45,27 +45,6 @@ pub(crate) fn expect_reset(stream: &mut TcpStream) {
         Err(e) if e.kind() == ErrorKind::ConnectionReset => {}
         other => panic!("expected a reset, got {other:?}"),
     }
-}
-
-/// What an admin endpoint answers.
-///
-/// # Panics
-/// When it does not answer with 200.
-pub(crate) fn get(admin: &str, path: &str) -> String {
-    let mut stream = connect(admin);
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let answer = String::from_utf8(read_all(&mut stream)).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-    body.to_owned()
-}
-
-/// The value of a metric's sample; `None` where there is none.
-pub(crate) fn sample(admin: &str, series: &str) -> Option<f64> {
-    let metrics = get(admin, "/metrics");
-    let line = metrics.lines().find(|line| line.starts_with(&format!("{series} ")))?;
-    Some(line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
 /// Closes with a reset.

@@ -6,17 +6,16 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
+use crate::harness::admin::Admin;
 use crate::harness::backend::Backend;
-use crate::harness::client::{connect, get};
+use crate::harness::client::connect;
 use crate::harness::sluice::Builder;
 use crate::harness::tls::{Ca, Server, hello};
 use crate::relay::{BACK, FRONT, Relay, on_every_relay, ready};
 
 on_every_relay!(each_way_is_held_to_it, connections_have_it_each, requests_stay_in_the_kernel);
 
-const ADMIN: &str = "127.0.0.1:9915";
+const ADMIN: Admin = Admin("127.0.0.1:9915");
 
 /// Bytes per second that tests ask for.
 const RATE: usize = 4 << 20;
@@ -73,10 +72,9 @@ fn each_way_is_held_to_it(relay: Relay) {
     let writer = stream.try_clone().unwrap();
     thread::spawn(move || send(writer));
     let down = rate(&mut stream);
-    let open = get(ADMIN, "/connections");
+    let open = ADMIN.json("/connections");
     expect_rate("to the upstream", told.recv().unwrap());
     expect_rate("to the client", down);
-    let open: Value = serde_json::from_str(&open).unwrap();
     assert_eq!(open[0]["bandwidth"], RATE, "shown while it is open");
     stream.shutdown(std::net::Shutdown::Both).unwrap();
     drop(stream);

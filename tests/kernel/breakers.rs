@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::harness::admin::Admin;
 use crate::harness::backend::Backend;
-use crate::harness::client::{connect, expect_reset, get, reset, sample};
+use crate::harness::client::{connect, expect_reset, reset};
 use crate::harness::eventually;
 use crate::harness::net;
 use crate::harness::sluice::{Builder, Sluice};
 use crate::relay::{BACK, FRONT, Relay, on_both_relays, ready};
 
-const ADMIN: &str = "127.0.0.1:9915";
+const ADMIN: Admin = Admin("127.0.0.1:9915");
 const ACTIVE: &str = "sluice_mapping_connections{mapping=\"TCPMapping default/echo\"}";
 
 on_both_relays!(
@@ -79,9 +80,9 @@ fn exact_among_a_thousand_at_once(relay: Relay) {
     let held = all_at_once(1000);
     assert_eq!(held.len(), 73);
     assert_eq!(backend.accepted(), 73, "nobody else was dialled");
-    assert_eq!(sample(ADMIN, ACTIVE), Some(73.0));
+    assert_eq!(ADMIN.metric(ACTIVE), 73.0);
     let limit = "sluice_mapping_limit{limit=\"max_connections\",mapping=\"TCPMapping default/echo\"}";
-    assert_eq!(sample(ADMIN, limit), Some(73.0));
+    assert_eq!(ADMIN.metric(limit), 73.0);
     for _ in 0..1000 - 73 {
         assert_eq!(sluice.closed()["reason"], "max_connections");
     }
@@ -122,7 +123,7 @@ fn exact_after_a_thousand_came_and_went(relay: Relay) {
     for _ in 0..1000 {
         sluice.closed();
     }
-    assert_eq!(sample(ADMIN, ACTIVE), Some(0.0), "every place was given back");
+    assert_eq!(ADMIN.metric(ACTIVE), 0.0, "every place was given back");
     drop(expect_free(&mut sluice, 11));
 }
 
@@ -248,13 +249,13 @@ fn connections_being_dialled_have_a_bound_of_their_own() {
     let mut sluice = Builder::new(&dark(2)).admin(ADMIN).start();
     let _held: Vec<_> = (0..2).map(|_| connect(FRONT)).collect();
     let pending = "sluice_mapping_pending_connections{mapping=\"TCPMapping default/echo\"}";
-    eventually("two being dialled", || (sample(ADMIN, pending) == Some(2.0)).then_some(()));
+    eventually("two being dialled", || (ADMIN.metric(pending) == 2.0).then_some(()));
     expect_reset(&mut connect(FRONT));
     assert_eq!(sluice.closed()["reason"], "max_pending");
     for _ in 0..2 {
         assert_eq!(sluice.closed()["reason"], "connect_timeout");
     }
-    assert_eq!((sample(ADMIN, pending), sample(ADMIN, ACTIVE)), (Some(0.0), Some(0.0)));
+    assert_eq!((ADMIN.metric(pending), ADMIN.metric(ACTIVE)), (0.0, 0.0));
 }
 
 #[test]
@@ -272,7 +273,7 @@ fn the_modules_breakers_are_in_force_and_shown() {
     let _held = expect_free(&mut sluice, 1);
     let mut others: Vec<_> = (0..5).map(|_| connect("127.0.0.1:7002")).collect();
     assert!(others.iter_mut().all(is_served), "the empty list masks the Module's");
-    let config: Value = serde_json::from_str(&get(ADMIN, "/config")).unwrap();
+    let config = ADMIN.json("/config");
     let limits = |listener: usize| {
         config["listeners"][listener]["routes"][0]["mappings"][0]["limits"]["max_connections"].clone()
     };

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::PATIENCE;
+use crate::harness::admin::Admin;
 use crate::harness::backend::Backend;
-use crate::harness::client::sample;
 use crate::harness::net;
 use crate::harness::sluice::Builder;
 use crate::relay::{BACK, FRONT, Relay, on_both_relays, ready};
 
-const ADMIN: &str = "127.0.0.1:9915";
+const ADMIN: Admin = Admin("127.0.0.1:9915");
 
 on_both_relays!(
     new_connections_have_a_rate,
@@ -82,11 +82,11 @@ fn each_client_has_its_own_connections(relay: Relay) {
         assert!(!is_served(client, FRONT), "a reload forgets nobody");
         sluice.closed();
         let known = "sluice_mapping_sources{mapping=\"TCPMapping default/echo\"}";
-        assert_eq!(sample(ADMIN, known), Some(1.0));
+        assert_eq!(ADMIN.metric(known), 1.0);
         drop(held);
         sluice.closed();
         sluice.closed();
-        assert_eq!(sample(ADMIN, known), Some(0.0));
+        assert_eq!(ADMIN.metric(known), 0.0);
     }
 }
 
@@ -113,7 +113,7 @@ fn a_client_has_its_connections_over_all_listeners() {
     let mut sluice = Builder::new(&yaml).flags(&["--max-connections-per-source", "2"]).admin(ADMIN).start();
     let held = [served("127.0.0.2", FRONT).unwrap(), served("127.0.0.2", "127.0.0.1:7002").unwrap()];
     assert!(!is_served("127.0.0.2", FRONT));
-    assert_eq!(sample(ADMIN, "sluice_refused_total{limit=\"source\"}"), Some(1.0));
+    assert_eq!(ADMIN.metric("sluice_refused_total{limit=\"source\"}"), 1.0);
     assert!(is_served("127.0.0.3", FRONT), "another client is not concerned");
     sluice.closed();
     drop(held);
