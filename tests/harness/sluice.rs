@@ -28,6 +28,8 @@ pub(crate) struct Builder {
     flags: Vec<String>,
     /// The process list of the cgroup it is to live in.
     cgroup: Option<PathBuf>,
+    /// setpriv(1)'s flags besides those that end it with the test.
+    privileges: &'static [&'static str],
 }
 
 /// A running sluice; killed when dropped.
@@ -50,7 +52,7 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, admin: None, flags: Vec::new(), cgroup: None }
+        Self { folder, admin: None, flags: Vec::new(), cgroup: None, privileges: &[] }
     }
 
     /// With its admin endpoint here.
@@ -74,6 +76,13 @@ impl Builder {
         self
     }
 
+    /// Without any capability, though root's files are its own.
+    #[must_use]
+    pub(crate) fn without_capabilities(mut self) -> Self {
+        self.privileges = &["--bounding-set", "-all", "--inh-caps", "-all"];
+        self
+    }
+
     /// Starts it and waits until it serves.
     ///
     /// # Panics
@@ -94,9 +103,16 @@ impl Builder {
         let mut child = Command::new("sh")
             .args(["-c", "echo $$ > \"$0\"; exec \"$@\""])
             .arg(self.cgroup.as_deref().unwrap_or(Path::new("/dev/null")))
-            .args(["setpriv", "--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
+            .args(["setpriv", "--pdeathsig", "KILL"])
+            .args(self.privileges)
+            .args([env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
-            .args(["--log-format", "json", "--admin", self.admin.map_or("none", |admin| admin.0)])
+            .args(["--log-format", "json"])
+            .args(match self.admin {
+                Some(admin) => vec!["--admin", admin.0],
+                None if self.flags.iter().any(|f| f == "--admin") => Vec::new(),
+                None => vec!["--admin", "none"],
+            })
             .args(&self.flags)
             .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
             .stdin(Stdio::null())
@@ -162,6 +178,16 @@ impl Sluice {
                 Err(_) => panic!("no log line with {text:?} among\n{}", seen.join("\n")),
             }
         }
+    }
+
+    /// Ends it; whatever it wrote that nobody has waited for.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub(crate) fn last_words(mut self) -> String {
+        self.signal(Signal::TERM);
+        self.wait();
+        self.log.iter().chain(self.access.iter()).collect::<Vec<_>>().join("\n")
     }
 
     /// Process id.

@@ -262,7 +262,7 @@ fn half_closed(site: &Site) {
 
 /// The upstream speaks every now and then, the client never: nobody is idle, until it stops.
 fn one_way_traffic_is_not_silence(site: &Site) {
-    const WORDS: u32 = 12;
+    const WORDS: u32 = 16;
     const PACE: Duration = Duration::from_millis(150);
     site.backend(|peer| {
         peer.read_exact(&mut [0; 4]).unwrap();
@@ -273,8 +273,8 @@ fn one_way_traffic_is_not_silence(site: &Site) {
         }
         let _ = peer.read(&mut [0; 1]);
     });
-    let mut sluice = site.start("  idle_timeout_ms: 1000\n", &[]);
-    expect_on_time(Duration::from_millis(1000), || {
+    let mut sluice = site.start("  idle_timeout_ms: 1800\n", &[]);
+    expect_on_time(Duration::from_millis(1800), || {
         let mut client = site.client();
         client.write_all(b"ping").unwrap();
         client.flush().unwrap();

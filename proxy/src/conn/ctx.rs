@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Limiter, Tracker, Usage};
+use super::{Limiter, Sources, Tracker, Usage};
 use crate::config::settings::{Handshakes, Sockets};
 use crate::relay::Relays;
 use crate::relay::kernel::MappingState;
@@ -36,6 +36,8 @@ pub struct Accepted {
     pub peer: SocketAddr,
     /// The listener's address as configured.
     pub listener: SocketAddr,
+    /// The routes in service when it was accepted, which have the listener.
+    pub routes: Arc<Routes>,
 }
 
 /// What every connection needs, made once.
@@ -53,7 +55,9 @@ pub struct Ctx {
     pub handshakes: Handshakes,
     /// Places for clients' TLS handshakes.
     pub places: Semaphore,
-    /// Swapped by a reload; a connection takes its snapshot once.
+    /// What clients have, over all listeners.
+    pub sources: Arc<Sources>,
+    /// Swapped by a reload; a connection is given its snapshot when it is accepted.
     pub routes: RwLock<Arc<Routes>>,
     /// Cancelled when the drain time is over.
     pub stop: CancellationToken,

@@ -68,7 +68,7 @@ async fn establish(
     opened: Instant,
 ) -> Result<Established, CloseReason> {
     let (client, target, seat) = {
-        let routes = ctx.routes();
+        let routes = Arc::clone(&accepted.routes);
         let listener = routes.listener(accepted.listener).ok_or(CloseReason::NoRoute)?;
         match listener.any() {
             Some(group) => {

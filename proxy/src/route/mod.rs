@@ -101,6 +101,7 @@ impl<S> RouteTable<S> {
             None => None,
             Some(wanted) => Some(self.contexts.originator(wanted)?),
         };
+        // This table's too: a mapping may be on several addresses.
         let kept = self.states.get(&mapping.name).and_then(Weak::upgrade);
         let state = kept.unwrap_or_else(|| Arc::new(state(mapping)));
         Some(Arc::new(Target { mapping: mapping.clone(), originate, state }))

@@ -2,6 +2,7 @@
 
 mod filters;
 mod limits;
+mod listeners;
 mod mappings;
 mod seeds;
 mod services;
