@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::PATIENCE;
+use super::admin::Admin;
 
 /// When connections join the kernel: at once, unless a test is about something else. Each test has
 /// a process of its own.
@@ -23,6 +24,7 @@ pub(crate) static JOIN_AFTER: OnceLock<&str> = OnceLock::new();
 #[derive(Debug)]
 pub(crate) struct Builder {
     folder: PathBuf,
+    admin: Option<Admin>,
     flags: Vec<String>,
     /// The process list of the cgroup it is to live in.
     cgroup: Option<PathBuf>,
@@ -50,7 +52,14 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, flags: Vec::new(), cgroup: None, privileges: &[] }
+        Self { folder, admin: None, flags: Vec::new(), cgroup: None, privileges: &[] }
+    }
+
+    /// With its admin endpoint here.
+    #[must_use]
+    pub(crate) fn admin(mut self, admin: Admin) -> Self {
+        self.admin = Some(admin);
+        self
     }
 
     /// With more flags.
@@ -99,7 +108,11 @@ impl Builder {
             .args([env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
             .args(["--log-format", "json"])
-            .args(if self.flags.iter().any(|f| f == "--admin") { &[][..] } else { &["--admin", "none"] })
+            .args(match self.admin {
+                Some(admin) => vec!["--admin", admin.0],
+                None if self.flags.iter().any(|f| f == "--admin") => Vec::new(),
+                None => vec!["--admin", "none"],
+            })
             .args(&self.flags)
             .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
             .stdin(Stdio::null())

@@ -13,11 +13,14 @@ mod harness;
 
 mod relay;
 
+mod bandwidth;
+mod breakers;
 mod calls;
 mod ends;
 mod families;
 mod faults;
 mod half_close;
+mod idle;
 mod integrity;
 mod lifecycle;
 mod limits;
@@ -25,6 +28,7 @@ mod listeners;
 mod loss;
 mod proxy_protocol;
 mod psycopg;
+mod rates;
 mod refused;
 mod reload;
 mod shapes;

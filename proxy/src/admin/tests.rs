@@ -99,6 +99,7 @@ fn loaded() -> Loaded {
         families: Families { ipv4: true, ipv6: false },
         relay: RelayChoice::Splice,
         timeouts: settings.timeouts,
+        limits: crate::config::model::Limits::default(),
     };
     let routes = vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings: vec![mapping] }];
     let bind = "127.0.0.1:80".parse().unwrap();

@@ -14,7 +14,7 @@ use crate::admin::{Handles, State, Wish};
 use crate::config::load::{Loaded, Loader};
 use crate::config::model::Config;
 use crate::config::settings::Settings;
-use crate::conn::{Ctx, Routes, Tracker};
+use crate::conn::{Ctx, Kept, Limiter, Routes, Tracker};
 use crate::descriptors::connection_limit;
 use crate::drain::{StopSignals, drain};
 use crate::listener::Listeners;
@@ -107,6 +107,7 @@ impl App {
             sockets: settings.sockets,
             handshakes: settings.handshakes,
             places: Ctx::places(&settings.handshakes),
+            sources: Arc::default(),
             routes: RwLock::new(Arc::new(routes)),
             stop: CancellationToken::new(),
         });
@@ -197,10 +198,12 @@ impl App {
 }
 
 /// Lets telemetry and the admin endpoint look at what is there.
-fn observe(ctx: &Ctx, telemetry: &Telemetry, state: &State) {
+fn observe(ctx: &Arc<Ctx>, telemetry: &Telemetry, state: &State) {
     // The tracker reports to telemetry: a strong reference back would keep both for ever.
     let tracker = Arc::downgrade(&ctx.tracker);
     telemetry.connections(move || tracker.upgrade().map(|t| t.snapshots()).unwrap_or_default());
+    let served = Arc::downgrade(ctx);
+    telemetry.mappings(move || served.upgrade().map(|ctx| ctx.usage()).unwrap_or_default());
     if let Some(kernel) = ctx.relays.kernel() {
         telemetry.kernel(kernel.stats());
         state.kernel_relay(true);
@@ -213,7 +216,10 @@ fn compile(config: &Config, previous: Option<&Routes>, relays: &Relays) -> Route
     for error in &errors {
         tracing::error!("{error}");
     }
-    Routes::compile(config, contexts, previous, |mapping| relays.mapping(&mapping.stats_name))
+    Routes::compile(config, contexts, previous, |mapping| Kept {
+        kernel: relays.mapping(&mapping.stats_name),
+        limiter: Limiter::default(),
+    })
 }
 
 fn load(loader: &mut Loader) -> Loaded {

@@ -114,6 +114,7 @@ fn lay(says: &Overrides, settings: &mut Settings) {
     set(&mut timeouts.max_age, says.max_connection_age.map(|v| v.0.map(|span| span.0)));
     set(&mut limits.connections, says.max_connections.map(|n| n.0));
     set(&mut limits.connections_per_listener, says.max_connections_per_listener.map(|n| n.0));
+    set(&mut limits.connections_per_source, says.max_connections_per_source.map(|n| n.0));
     set(&mut limits.file_bytes, says.max_file_size.map(|size| size.0));
     set(&mut sockets.backlog, says.backlog.map(|n| n.0));
     set(&mut sockets.shards, says.shards.map(|n| n.0));

@@ -59,6 +59,9 @@ pub struct Overrides {
     /// Open connections of each listener; 0 sets no bound but the total [default: 0]
     #[arg(long, env = "SLUICE_MAX_CONNECTIONS_PER_LISTENER", value_name = "N", help_heading = "Limits")]
     pub max_connections_per_listener: Option<Whole<0, { u32::MAX }>>,
+    /// Open connections of each client, an IPv4 address or a /64 of IPv6; 0 sets no bound [default: 0]
+    #[arg(long, env = "SLUICE_MAX_CONNECTIONS_PER_SOURCE", value_name = "N", help_heading = "Limits")]
+    pub max_connections_per_source: Option<Whole<0, { u32::MAX }>>,
     /// Largest configuration file that is read [default: 16MiB]
     #[arg(long, env = "SLUICE_MAX_FILE_SIZE", value_name = "SIZE", help_heading = "Limits")]
     pub max_file_size: Option<Size<1, { 4 << 30 }>>,

@@ -83,6 +83,8 @@ pub struct Limits {
     pub connections: u32,
     /// Open connections of one listener; 0 sets no bound of its own.
     pub connections_per_listener: u32,
+    /// Open connections of one client, an IPv4 address or a /64 of IPv6; 0 sets no bound.
+    pub connections_per_source: u32,
     /// Bytes of one configuration file.
     pub file_bytes: u64,
 }
@@ -181,7 +183,12 @@ impl Default for Settings {
                 timeout: Duration::from_secs(10),
                 most: 4096,
             },
-            limits: Limits { connections: 0, connections_per_listener: 0, file_bytes: 16 << 20 },
+            limits: Limits {
+                connections: 0,
+                connections_per_listener: 0,
+                connections_per_source: 0,
+                file_bytes: 16 << 20,
+            },
             sockets: Sockets {
                 backlog: 4096,
                 shards: 0,

@@ -3,6 +3,7 @@
 mod ctx;
 mod farewell;
 mod introduce;
+mod limits;
 mod reach;
 mod record;
 mod serve;
@@ -10,7 +11,8 @@ mod side;
 mod tracker;
 mod welcome;
 
-pub use ctx::{Accepted, Ctx, Routes};
+pub use ctx::{Accepted, Ctx, Kept, Routes};
+pub use limits::{Excess, Limiter, Seat, Sources, Usage};
 pub use record::ConnRecord;
 pub use serve::serve;
 pub use tracker::{Refused, Tracker};

@@ -1,6 +1,7 @@
 //! What is known of one connection while it lives, and its last word.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub(super) struct Facts {
     pub(super) relay: OnceLock<Relayed>,
     /// Why the kernel does not carry both directions.
     pub(super) fallback: OnceLock<&'static str>,
+    /// Bytes per second, each way.
+    pub(super) bandwidth: OnceLock<u64>,
     pub(super) connect_micros: AtomicU64,
 }
 
@@ -134,6 +137,11 @@ impl ConnRecord {
     pub fn connected(&self, upstream: SocketAddr, took: Duration) {
         let _ = self.facts.upstream.set(upstream);
         self.facts.connect_micros.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Notes the bytes per second, each way, that the kernel holds it to.
+    pub fn paced(&self, bandwidth: NonZeroU64) {
+        let _ = self.facts.bandwidth.set(bandwidth.get());
     }
 
     /// Notes the relay.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::introduce::introduce;
+use super::limits::{Place, Seat};
 use super::reach::reach;
 use super::side::{Raw, Side};
 use super::welcome::welcome;
-use super::{Accepted, ConnRecord, Ctx};
-use crate::relay::kernel::MappingState;
+use super::{Accepted, ConnRecord, Ctx, Kept};
 use crate::relay::{Spoken, Terms};
-use crate::route::Target;
+use crate::route::{Group, Target};
 use crate::telemetry::CloseReason;
 
 /// Serves a connection to its end and gives its account.
@@ -22,16 +22,21 @@ pub async fn serve(accepted: Accepted, record: ConnRecord, ctx: Arc<Ctx>) {
 /// Why the connection ended; `Err` before its relay began.
 async fn forward(accepted: Accepted, record: &ConnRecord, ctx: &Ctx) -> Result<CloseReason, CloseReason> {
     let opened = Instant::now();
-    let (client, upstream, target) = tokio::select! {
+    let Established { client, upstream, target, taken: _taken } = tokio::select! {
         established = establish(accepted, record, ctx, opened) => established?,
         () = ctx.stop.cancelled() => return Err(CloseReason::Drained),
     };
     let Target { mapping, state, .. } = &*target;
+    if let Some(bandwidth) = mapping.limits.bandwidth {
+        client.pace(bandwidth)?;
+        upstream.pace(bandwidth)?;
+        record.paced(bandwidth);
+    }
     let begun = match (client, upstream) {
         (Side::Raw(client), Side::Raw(upstream)) => {
             let spoken = [client.spoken, upstream.spoken];
             let sockets = [client.socket, upstream.socket];
-            ctx.relays.begin(mapping.relay, state.as_ref().as_ref(), sockets, spoken)
+            ctx.relays.begin(mapping.relay, state.kernel.as_ref(), sockets, spoken)
         }
         (client, upstream) => ctx.relays.secure([client.into_leg()?, upstream.into_leg()?]),
     };
@@ -46,15 +51,24 @@ async fn forward(accepted: Accepted, record: &ConnRecord, ctx: &Ctx) -> Result<C
     Ok(begun.run(terms, &|reason| record.fell_back(reason)).await)
 }
 
-/// Both sides, ready to be relayed, and the target that they belong to.
+/// A connection that can be relayed.
+struct Established {
+    client: Side,
+    upstream: Side,
+    target: Arc<Target<Kept>>,
+    /// What it counts as until its end.
+    taken: (Option<Seat>, Place),
+}
+
+/// Makes both sides ready to be relayed.
 async fn establish(
     accepted: Accepted,
     record: &ConnRecord,
     ctx: &Ctx,
     opened: Instant,
-) -> Result<(Side, Side, Arc<Target<Option<MappingState>>>), CloseReason> {
-    let (client, target) = {
-        let routes = accepted.routes;
+) -> Result<Established, CloseReason> {
+    let (client, target, seat) = {
+        let routes = Arc::clone(&accepted.routes);
         let listener = routes.listener(accepted.listener).ok_or(CloseReason::NoRoute)?;
         // Boxed: connections that nobody looks into need not hold the room for it.
         let client = match &listener.proxy_protocol {
@@ -65,13 +79,25 @@ async fn establish(
         };
         match listener.any() {
             Some(group) => {
-                let target = group.turn().ok_or(CloseReason::NoUpstream)?;
-                record.mapped(&target.mapping.name.0, &target.mapping.stats_name);
-                (Side::Raw(client), target)
+                let (target, seat) = enter(group, record)?;
+                (Side::Raw(client), target, seat)
             }
             None => Box::pin(welcome(client, listener, record, ctx, opened)).await?,
         }
     };
+    let [place, dialling] = target.state.limiter.connect(&target.mapping.limits)?;
     let upstream = reach(&target, &client, record, ctx).await?;
-    Ok((client, upstream, target))
+    drop(dialling);
+    Ok(Established { client, upstream, target, taken: (seat, place) })
+}
+
+/// The target whose turn it is, where its limits let the client in.
+pub(super) fn enter(
+    group: &Group<Kept>,
+    record: &ConnRecord,
+) -> Result<(Arc<Target<Kept>>, Option<Seat>), CloseReason> {
+    let target = group.turn().ok_or(CloseReason::NoUpstream)?;
+    record.mapped(&target.mapping.name.0, &target.mapping.stats_name);
+    let seat = target.state.limiter.admit(&target.mapping.limits, record.peer().ip())?;
+    Ok((target, seat))
 }

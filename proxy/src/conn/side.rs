@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::num::NonZeroU64;
+use std::os::fd::{AsFd, OwnedFd};
 
 use tokio::net::TcpStream;
 
-use crate::relay::Spoken;
 use crate::relay::tls::Leg;
+use crate::relay::{Spoken, socket};
 use crate::telemetry::CloseReason;
 
 /// Bytes as they are, in a socket that is registered nowhere, or a session over them.
@@ -35,6 +36,18 @@ impl Side {
             Self::Secured(leg) => rustix::net::getsockname(leg.socket()),
         };
         SocketAddr::try_from(address.ok()?).ok()
+    }
+
+    /// Has the kernel send no faster than this, in bytes per second, whichever relay follows.
+    pub(super) fn pace(&self, bandwidth: NonZeroU64) -> Result<(), CloseReason> {
+        let socket = match self {
+            Self::Raw(raw) => raw.socket.as_fd(),
+            Self::Secured(leg) => leg.as_fd(),
+        };
+        socket::pace(socket, bandwidth).map_err(|error| {
+            tracing::error!(%error, "a socket could not be paced");
+            CloseReason::Internal
+        })
     }
 
     /// As the TLS relay takes it.

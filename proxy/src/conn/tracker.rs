@@ -59,6 +59,7 @@ impl Tracker {
             upstream_tls: OnceLock::new(),
             relay: OnceLock::new(),
             fallback: OnceLock::new(),
+            bandwidth: OnceLock::new(),
             connect_micros: AtomicU64::new(0),
         });
         {
@@ -140,6 +141,7 @@ fn snapshot(facts: &Facts) -> ConnSnapshot {
         upstream_tls: facts.upstream_tls.get().map(Arc::clone),
         relay: relay.map(|r| r.kind.as_str()),
         fallback: facts.fallback.get().copied(),
+        bandwidth: facts.bandwidth.get().copied(),
         received,
         sent,
         received_in_kernel,

@@ -6,28 +6,26 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 
 use super::farewell::{UNRECOGNIZED_NAME, farewell};
+use super::limits::Seat;
+use super::serve::enter;
 use super::side::{Raw, Side, register, release};
-use super::{ConnRecord, Ctx};
+use super::{ConnRecord, Ctx, Kept};
 use crate::classify::{self, Answered, ClientHello, Unclassified};
 use crate::config::model::Prelude;
 use crate::relay::Spoken;
-use crate::relay::kernel::MappingState;
 use crate::relay::tls::Leg;
 use crate::route::{Listener, Target};
 use crate::telemetry::{self, CloseReason};
 use crate::tls::{HandshakeError, Terminator, facts, shake_hands};
 
-/// The table's state of a mapping.
-type State = Option<MappingState>;
-
 /// Finds a client's target by its ClientHello, and ends its TLS where the route says so.
 pub(super) async fn welcome(
     client: Raw,
-    listener: &Listener<State>,
+    listener: &Listener<Kept>,
     record: &ConnRecord,
     ctx: &Ctx,
     opened: Instant,
-) -> Result<(Side, Arc<Target<State>>), CloseReason> {
+) -> Result<(Side, Arc<Target<Kept>>, Option<Seat>), CloseReason> {
     let stream = register(client.socket)?;
     let (hello, spoken) = match identify(&stream, listener.prelude, opened + ctx.handshakes.hello).await {
         Ok((hello, spoken)) => (hello, client.spoken.and(spoken)),
@@ -38,13 +36,12 @@ pub(super) async fn welcome(
         farewell(stream, UNRECOGNIZED_NAME).await;
         return Err(CloseReason::UnknownName);
     };
-    let target = group.turn().ok_or(CloseReason::NoUpstream)?;
-    record.mapped(&target.mapping.name.0, &target.mapping.stats_name);
+    let (target, seat) = enter(group, record)?;
     let side = match &group.terminate {
         None => Side::Raw(Raw { socket: release(stream)?, spoken }),
         Some(terminator) => terminate(stream, terminator, record, ctx, opened).await?,
     };
-    Ok((side, target))
+    Ok((side, target, seat))
 }
 
 /// The client's hello, and what was said before it.

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::socket::{Listener, accept, refuse_newcomers, without_filter};
+use crate::config::model::SourceLimits;
+use crate::config::settings::Limits;
 use crate::conn::{Accepted, Ctx, serve};
 use crate::telemetry::Telemetry;
 
@@ -36,19 +39,23 @@ pub(super) struct Gate {
     /// 0 for no limit of its own.
     limit: u32,
     open: Arc<AtomicU32>,
+    /// Of each client, over all addresses.
+    source: SourceLimits,
     retired: CancellationToken,
 }
 
 impl Gate {
-    /// `limit` is of open connections, 0 for none.
+    /// Accepts nothing yet.
     pub(super) fn new(
         address: SocketAddr,
-        limit: u32,
+        limits: &Limits,
         ctx: &Arc<Ctx>,
         telemetry: Telemetry,
         retired: CancellationToken,
     ) -> Self {
-        Self { ctx: Arc::clone(ctx), telemetry, address, limit, open: Arc::default(), retired }
+        let source = SourceLimits { connections: NonZeroU32::new(limits.connections_per_source), rate: None };
+        let limit = limits.connections_per_listener;
+        Self { ctx: Arc::clone(ctx), telemetry, address, limit, open: Arc::default(), source, retired }
     }
 
     /// Accepts from all these sockets, a task each, until the address is given up and their queues are empty.
@@ -124,6 +131,10 @@ impl Gate {
             self.telemetry.refused("listener");
             return;
         }
+        let Ok(client) = self.ctx.sources.take(peer.ip(), &self.source) else {
+            self.telemetry.refused("source");
+            return;
+        };
         let Ok(record) = self.ctx.tracker.open(self.address, peer) else {
             self.telemetry.refused("total");
             return;
@@ -132,7 +143,7 @@ impl Gate {
         let ctx = Arc::clone(&self.ctx);
         tokio::spawn(async move {
             serve(accepted, record, ctx).await;
-            drop(seat);
+            drop((seat, client));
         });
     }
 }

@@ -94,8 +94,7 @@ impl Listeners {
 
     fn spawn(&self, address: SocketAddr, bound: Vec<Listener>) -> Running {
         let retired = CancellationToken::new();
-        let limit = self.limits.connections_per_listener;
-        let gate = Gate::new(address, limit, &self.ctx, self.telemetry.clone(), retired.clone());
+        let gate = Gate::new(address, &self.limits, &self.ctx, self.telemetry.clone(), retired.clone());
         let (sockets, given_up, telemetry) = (self.sockets, retired.clone(), self.telemetry.clone());
         let task = tokio::spawn(async move {
             let bound = match bound.is_empty() {

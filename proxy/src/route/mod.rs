@@ -5,7 +5,7 @@ mod wheel;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use names::Names;
 use wheel::Wheel;
@@ -19,6 +19,8 @@ use crate::tls::{Contexts, Originator, Terminator};
 pub struct RouteTable<S> {
     listeners: BTreeMap<SocketAddr, Listener<S>>,
     targets: HashMap<MappingName, Arc<Target<S>>>,
+    /// Of mappings in service, and of those whose connections are not over yet.
+    states: HashMap<MappingName, Weak<S>>,
     contexts: Contexts,
 }
 
@@ -34,14 +36,14 @@ pub struct Listener<S> {
     groups: HashMap<Matcher, Arc<Group<S>>>,
 }
 
-/// A mapping in service, with the state `S` that outlives reloads while its name stays.
+/// A mapping in service, with the state `S` that outlives reloads while its name stays or a connection has it.
 #[derive(Debug)]
 pub struct Target<S> {
     /// What was declared.
     pub mapping: Mapping,
     /// TLS towards its upstream.
     pub originate: Option<Arc<Originator>>,
-    /// What is kept per mapping: its place in the kernel's tables.
+    /// What is kept per mapping: its place in the kernel's tables, and what counts against its limits.
     pub state: Arc<S>,
 }
 
@@ -56,7 +58,8 @@ pub struct Group<S> {
 }
 
 impl<S> RouteTable<S> {
-    /// Compiles a configuration. Mappings that `previous` knows by name keep their state, and
+    /// Compiles a configuration. Mappings that `previous` knows by name, or
+    /// a live connection, keep their state, and
     /// routes whose members and weights did not change keep their turn. What `contexts` lacks could not be
     /// built: what needs it is left out, rather than served without.
     pub fn compile(
@@ -65,7 +68,9 @@ impl<S> RouteTable<S> {
         previous: Option<&Self>,
         mut state: impl FnMut(&Mapping) -> S,
     ) -> Self {
-        let mut table = Self { listeners: BTreeMap::new(), targets: HashMap::new(), contexts };
+        let states = previous.map(|p| p.states.clone()).unwrap_or_default();
+        let (listeners, targets) = (BTreeMap::new(), HashMap::new());
+        let mut table = Self { listeners, targets, states, contexts };
         for declared in &config.listeners {
             let before = previous.and_then(|p| p.listeners.get(&declared.bind));
             let mut groups = HashMap::new();
@@ -77,33 +82,29 @@ impl<S> RouteTable<S> {
                         None => continue,
                     },
                 };
-                let targets = route.mappings.iter().filter_map(|m| table.target(m, previous, &mut state));
+                let targets = route.mappings.iter().filter_map(|m| table.target(m, &mut state));
                 let targets: Vec<_> = targets.collect();
                 let before = before.and_then(|listener| listener.groups.get(&route.matcher));
                 let group = Arc::new(Group::new(&route.matcher, terminate, targets, before));
                 for target in &group.targets {
+                    table.states.insert(target.mapping.name.clone(), Arc::downgrade(&target.state));
                     table.targets.insert(target.mapping.name.clone(), Arc::clone(target));
                 }
                 groups.insert(route.matcher.clone(), group);
             }
             table.listeners.insert(declared.bind, Listener::new(declared, groups));
         }
+        table.states.retain(|_, state| state.strong_count() > 0);
         table
     }
 
-    fn target(
-        &self,
-        mapping: &Mapping,
-        previous: Option<&Self>,
-        state: &mut impl FnMut(&Mapping) -> S,
-    ) -> Option<Arc<Target<S>>> {
+    fn target(&self, mapping: &Mapping, state: &mut impl FnMut(&Mapping) -> S) -> Option<Arc<Target<S>>> {
         let originate = match &mapping.originate {
             None => None,
             Some(wanted) => Some(self.contexts.originator(wanted)?),
         };
-        // Its own place first: a mapping may be on several addresses.
-        let known = self.targets.get(&mapping.name).or_else(|| previous?.targets.get(&mapping.name));
-        let kept = known.map(|target| Arc::clone(&target.state));
+        // This table's too: a mapping may be on several addresses.
+        let kept = self.states.get(&mapping.name).and_then(Weak::upgrade);
         let state = kept.unwrap_or_else(|| Arc::new(state(mapping)));
         Some(Arc::new(Target { mapping: mapping.clone(), originate, state }))
     }

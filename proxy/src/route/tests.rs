@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::model::{
-    Downstream, Families, Host, Listener, NamePattern, RelayChoice, Route, Service, Timeouts, Weight,
+    Downstream, Families, Host, Limits, Listener, NamePattern, RelayChoice, Route, Service, Timeouts, Weight,
 };
 
 fn mapping(name: &str, weight: u32) -> Mapping {
@@ -19,6 +19,7 @@ fn mapping(name: &str, weight: u32) -> Mapping {
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
+        limits: Limits::default(),
     }
 }
 
@@ -205,4 +206,24 @@ fn a_reload_keeps_turns_by_what_routes_match_wherever_they_stand() {
     config.listeners[0].routes.reverse();
     let second = compile(&config, Some(&first), |_| ());
     assert_ne!(before, next(&second), "the turn goes on where it was");
+}
+
+#[test]
+fn state_outlives_its_mapping_while_a_connection_has_it() {
+    let (bind, with) = config(&[("a", 100)]);
+    let (_, without) = config(&[("b", 100)]);
+    let mut made = 0;
+    let mut next = |_: &Mapping| {
+        made += 1;
+        made
+    };
+    let first = compile(&with, None, &mut next);
+    let live = turn(&first, bind);
+    let second = compile(&without, Some(&first), &mut next);
+    drop(first);
+    let third = compile(&with, Some(&second), &mut next);
+    assert!(Arc::ptr_eq(&live.state, &turn(&third, bind).state), "a broken edit forgets no live connection");
+    drop((live, third));
+    let fourth = compile(&with, Some(&second), &mut next);
+    assert_eq!(*turn(&fourth, bind).state, 3, "nobody had it any more");
 }

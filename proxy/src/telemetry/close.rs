@@ -73,8 +73,18 @@ pub enum CloseReason {
     UpstreamTls,
     /// The upstream closed without TLS's own end (`close_notify`): bytes may be missing, and the client was reset.
     UpstreamTruncated,
-    /// A limit on connections was reached.
+    /// No descriptor was left for the upstream.
     Overflow,
+    /// The mapping's limit on connections was reached (`circuit_breakers`).
+    MaxConnections,
+    /// The mapping's limit on connections being dialled was reached (`circuit_breakers`).
+    MaxPending,
+    /// The mapping had more new connections than its rate allows.
+    ConnectionRate,
+    /// The client's address had as many connections as one may have of the mapping.
+    SourceConnections,
+    /// The client's address had more new connections than its rate allows.
+    SourceRate,
     /// No byte for the idle timeout.
     IdleTimeout,
     /// One direction ended and the other stayed silent for the half-closed timeout.
@@ -104,7 +114,7 @@ pub enum Side {
 
 impl CloseReason {
     /// Every reason, so that metrics exist before their first event.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 47] = [
         Self::Finished,
         Self::DownstreamReset,
         Self::UpstreamReset,
@@ -141,6 +151,11 @@ impl CloseReason {
         Self::UpstreamTls,
         Self::UpstreamTruncated,
         Self::Overflow,
+        Self::MaxConnections,
+        Self::MaxPending,
+        Self::ConnectionRate,
+        Self::SourceConnections,
+        Self::SourceRate,
         Self::IdleTimeout,
         Self::HalfClosedTimeout,
         Self::MaxAge,
@@ -189,6 +204,11 @@ impl CloseReason {
             Self::UpstreamTls => "upstream_tls",
             Self::UpstreamTruncated => "upstream_truncated",
             Self::Overflow => "overflow",
+            Self::MaxConnections => "max_connections",
+            Self::MaxPending => "max_pending",
+            Self::ConnectionRate => "connection_rate",
+            Self::SourceConnections => "source_connections",
+            Self::SourceRate => "source_rate",
             Self::IdleTimeout => "idle_timeout",
             Self::HalfClosedTimeout => "half_closed_timeout",
             Self::MaxAge => "max_age",
@@ -238,6 +258,11 @@ impl CloseReason {
             | Self::NoLocalPort
             | Self::HandshakeOverflow
             | Self::Overflow
+            | Self::MaxConnections
+            | Self::MaxPending
+            | Self::ConnectionRate
+            | Self::SourceConnections
+            | Self::SourceRate
             | Self::IdleTimeout
             | Self::HalfClosedTimeout
             | Self::MaxAge

@@ -10,7 +10,7 @@ use super::access_log::{AccessLog, Event};
 use super::logging::{self, LogError, LogHandle};
 use super::metrics::{Metrics, Sources};
 use super::queue;
-use super::{CloseReason, ConnSnapshot, Handshake, Side};
+use super::{CloseReason, ConnSnapshot, Handshake, MappingUsage, Side};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::Config;
 use crate::config::settings;
@@ -45,6 +45,9 @@ pub struct KernelMapping {
 /// Lists every open connection.
 pub(super) type Connections = Box<dyn Fn() -> Vec<ConnSnapshot> + Send + Sync>;
 
+/// Tells what every mapping has in use.
+type Mappings = Box<dyn Fn() -> Vec<MappingUsage> + Send + Sync>;
+
 /// Handle to everything that is measured or written; clones share. The default counts, and writes
 /// nothing.
 #[derive(Clone)]
@@ -58,6 +61,7 @@ struct Inner {
     log: LogHandle,
     connections: Arc<OnceLock<Connections>>,
     kernel: OnceLock<Arc<dyn KernelStats>>,
+    mappings: OnceLock<Mappings>,
     /// Reasons against the kernel relay that were logged.
     explained: Mutex<HashSet<&'static str>>,
 }
@@ -91,8 +95,8 @@ impl Telemetry {
         connections: Arc<OnceLock<Connections>>,
     ) -> Self {
         let metrics = Metrics::new().expect("names and labels are constants that the tests prove");
-        let (kernel, explained) = (OnceLock::new(), Mutex::default());
-        Self { inner: Arc::new(Inner { metrics, access, log, connections, kernel, explained }) }
+        let (kernel, mappings, explained) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { metrics, access, log, connections, kernel, mappings, explained }) }
     }
 
     /// Where open connections are listed from; the first call counts.
@@ -103,6 +107,11 @@ impl Telemetry {
     /// Where the kernel relay tells how it is; the first call counts.
     pub fn kernel(&self, source: Arc<dyn KernelStats>) {
         let _ = self.inner.kernel.set(source);
+    }
+
+    /// Where mappings tell what they have in use; the first call counts.
+    pub fn mappings(&self, source: impl Fn() -> Vec<MappingUsage> + Send + Sync + 'static) {
+        let _ = self.inner.mappings.set(Box::new(source));
     }
 
     /// What is logged, and how to change that.
@@ -132,7 +141,7 @@ impl Telemetry {
         self.inner.metrics.accept_error(listener, reason);
     }
 
-    /// A connection was reset because of a limit: `total` or `listener`.
+    /// A connection was reset because of a limit: `total`, `listener` or `source`.
     pub fn refused(&self, limit: &'static str) {
         self.inner.metrics.refused(limit);
     }
@@ -176,6 +185,7 @@ impl Telemetry {
         let inner = &*self.inner;
         let sources = Sources {
             connections: &|| inner.connections.get().map(|list| list()).unwrap_or_default(),
+            mappings: &|| inner.mappings.get().map(|tell| tell()).unwrap_or_default(),
             kernel: inner.kernel.get().map(Arc::as_ref),
             log_lines_lost: inner.log.lost(),
             lines_lost: inner.access.as_ref().map_or(0, AccessLog::lost),

@@ -10,6 +10,7 @@ mod queue;
 mod snapshot;
 mod tls;
 mod transfer;
+mod usage;
 
 pub use close::{CloseReason, Side};
 pub use handle::{Guard, KernelMapping, KernelStats, Telemetry};
@@ -17,3 +18,4 @@ pub use logging::{LogError, LogHandle};
 pub use snapshot::ConnSnapshot;
 pub use tls::{Handshake, TlsFacts};
 pub use transfer::{Progress, RelayKind, Transfer};
+pub use usage::MappingUsage;

@@ -41,6 +41,16 @@ metrics! {
     FALLBACKS = "sluice_relay_fallbacks_total",
         "Connections that the kernel relays not at all or in one direction only, and why.", ["reason"];
 
+    MAPPING_CONNECTIONS = "sluice_mapping_connections",
+        "Connections to a mapping's upstream at the moment, those being dialled included.", ["mapping"];
+    MAPPING_PENDING = "sluice_mapping_pending_connections",
+        "Connections to a mapping's upstream that are being dialled.", ["mapping"];
+    MAPPING_SOURCES = "sluice_mapping_sources",
+        "Clients that are remembered for limits of their own.", ["mapping"];
+    MAPPING_LIMIT = "sluice_mapping_limit",
+        "What a mapping may have: connections, connections per second, bytes per second; no series for no limit.",
+        ["mapping", "limit"];
+
     TLS_HANDSHAKES = "sluice_tls_handshakes_total",
         "TLS handshakes, with whom and how they ended.", ["side", "result"];
     TLS_HANDSHAKE_DURATION = "sluice_tls_handshake_duration_seconds",

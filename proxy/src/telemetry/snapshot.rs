@@ -35,6 +35,8 @@ pub struct ConnSnapshot {
     pub relay: Option<&'static str>,
     /// Why the kernel relay does not carry it.
     pub fallback: Option<&'static str>,
+    /// Bytes per second, each way, that the mapping's bandwidth holds it to.
+    pub bandwidth: Option<u64>,
     /// Bytes from the client to the upstream.
     pub received: u64,
     /// Bytes from the upstream to the client.

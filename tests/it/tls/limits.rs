@@ -68,6 +68,40 @@ fn one_handshake_too_many_is_refused_and_a_slow_one_ends() {
     assert_eq!(echoed(&mut client, b"hello"), b"hello");
 }
 
+/// A full mapping spares its clients the handshake, and one that comes to nothing takes no place.
+#[test]
+fn a_mappings_places_are_for_connections_and_not_for_handshakes() {
+    let (ca, leaf) = material();
+    let site = Site::new().certificate("pay", &["pay.example.com"], &leaf, "");
+    let echo = Backend::echo(&site.at(7001));
+    let breaker = "  host: pay.example.com\n  circuit_breakers: [{max_connections: 1}]\n";
+    let site = site.mapping("a", &echo.address.to_string(), breaker);
+    let mut sluice = site.start_with(&["--handshake-timeout", "2s"]);
+    let config = Arc::new(ca.client(None));
+    // Half-way through its handshake for as long as it may.
+    let mut slow = begin(&site.front(), "pay.example.com", &config);
+    slow.conn.write_tls(&mut slow.sock).unwrap();
+    slow.sock.peek(&mut [0]).unwrap();
+    let mut held = hello(&site.front(), "pay.example.com", &config).unwrap();
+    assert_eq!(echoed(&mut held, b"hello"), b"hello");
+    let mut late = begin(&site.front(), "pay.example.com", &config);
+    late.conn.write_tls(&mut late.sock).unwrap();
+    expect_reset(&mut late.sock);
+    let record = sluice.closed();
+    assert_eq!(record["reason"], "max_connections");
+    assert!(record["tls_version"].is_null(), "no handshake was spent on it: {record}");
+    // Now the slow one finishes, and finds that the place has gone.
+    slow.conn.complete_io(&mut slow.sock).unwrap();
+    let _ = std::io::Read::read(&mut slow, &mut [0]);
+    let record = sluice.closed();
+    assert_eq!((&record["reason"], &record["tls_version"]), (&"max_connections".into(), &"TLSv1.3".into()));
+    drop(held);
+    // Its TCP ended without close_notify.
+    assert_eq!(sluice.closed()["reason"], "downstream_truncated");
+    let mut next = hello(&site.front(), "pay.example.com", &config).unwrap();
+    assert_eq!(echoed(&mut next, b"hello"), b"hello");
+}
+
 #[test]
 fn an_idle_connection_takes_little_memory() {
     const MANY: usize = 400;

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::Handles;
 use crate::config::model::{
-    Config, Listener, Mapping, Matcher, NamePattern, ProxySources, ProxyVersion, RelayChoice, Timeouts,
+    Config, Limits, Listener, Mapping, Matcher, NamePattern, ProxySources, ProxyVersion, Rate, RelayChoice,
+    Timeouts,
 };
 use crate::config::settings_file;
 use crate::telemetry::Telemetry;
@@ -96,6 +97,7 @@ fn mapping(mapping: &Mapping) -> Value {
         "families": { "ipv4": mapping.families.ipv4, "ipv6": mapping.families.ipv6 },
         "relay": relay,
         "timeouts": timeouts(&mapping.timeouts),
+        "limits": limits(&mapping.limits),
     })
 }
 
@@ -118,6 +120,23 @@ fn timeouts(timeouts: &Timeouts) -> Value {
         "half_closed_ms": timeouts.half_closed.map(millis),
         "max_age_ms": timeouts.max_age.map(millis),
     })
+}
+
+/// Limits that are not set are null.
+fn limits(limits: &Limits) -> Value {
+    json!({
+        "max_connections": limits.connections,
+        "max_pending": limits.pending,
+        "max_retries": limits.retries,
+        "connection_rate": limits.rate.map(rate),
+        "source_connections": limits.source.connections,
+        "source_rate": limits.source.rate.map(rate),
+        "bandwidth": limits.bandwidth,
+    })
+}
+
+fn rate(rate: Rate) -> Value {
+    json!({ "per_second": rate.interval.as_secs_f64().recip(), "burst": rate.burst })
 }
 
 fn millis(d: Duration) -> u64 {

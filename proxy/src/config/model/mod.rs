@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod limits;
 mod proxy_protocol;
 mod tls;
 
@@ -12,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use limits::{Limits, Rate, SourceLimits};
 pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use tls::{
     Certificates, ClientCertificates, Identity, Origination, Parameters, SanPattern, ServerName, Termination,
@@ -161,6 +163,8 @@ pub struct Mapping {
     pub relay: RelayChoice,
     /// How long each phase may take.
     pub timeouts: Timeouts,
+    /// How much of it there may be.
+    pub limits: Limits,
 }
 
 /// `kind namespace/name` of the resource that declared a mapping: the key of its counters.

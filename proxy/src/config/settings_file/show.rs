@@ -71,10 +71,12 @@ fn of_log(Log { filter, format, access: AccessLog { close, open, every }, kernel
     })
 }
 
-fn of_limits(Limits { connections, connections_per_listener, file_bytes }: &Limits) -> Value {
+fn of_limits(limits: &Limits) -> Value {
+    let Limits { connections, connections_per_listener, connections_per_source, file_bytes } = limits;
     json!({
         "max-connections": connections,
         "max-connections-per-listener": connections_per_listener,
+        "max-connections-per-source": connections_per_source,
         "max-file-size": file_bytes,
     })
 }

@@ -39,6 +39,12 @@ pub(super) struct Received {
     pub(super) drained: bool,
 }
 
+impl AsFd for Leg {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
 impl Leg {
     /// Bytes as they are.
     #[must_use]

@@ -40,6 +40,7 @@ struct Line<'a> {
     upstream_tls_cipher: Option<&'a str>,
     relay: Option<&'static str>,
     fallback: Option<&'static str>,
+    bandwidth: Option<u64>,
     received: u64,
     sent: u64,
     received_in_kernel: u64,
@@ -77,6 +78,7 @@ fn json(event: Event, conn: &ConnSnapshot) -> String {
         upstream_tls_cipher: upstream_tls.map(|tls| &*tls.cipher),
         relay: conn.relay,
         fallback: conn.fallback,
+        bandwidth: conn.bandwidth,
         received: conn.received,
         sent: conn.sent,
         received_in_kernel: conn.received_in_kernel,
@@ -109,6 +111,9 @@ fn text(event: Event, conn: &ConnSnapshot) -> String {
     }
     if let Some(reason) = conn.fallback {
         let _ = write!(line, " ({reason})");
+    }
+    if let Some(bandwidth) = conn.bandwidth {
+        let _ = write!(line, " bandwidth={}/s", bytes(bandwidth));
     }
     if event != Event::Open {
         amounts(&mut line, conn);

@@ -27,6 +27,7 @@ fn conn(id: u64) -> ConnSnapshot {
         upstream_tls: None,
         relay: Some("kernel"),
         fallback: None,
+        bandwidth: None,
         received: 1536,
         sent: 3 << 30,
         received_in_kernel: 1536,
@@ -68,7 +69,7 @@ fn a_json_line_has_exactly_these_keys() {
         keys.sort();
         (line, keys)
     };
-    let mut expected = "alpn client_subject connect_us duration_ms event fallback id listener mapping peer \
+    let mut expected = "alpn bandwidth client_subject connect_us duration_ms event fallback id listener mapping peer \
                         proxy received received_in_kernel relay sent sent_in_kernel sni time tls_cipher tls_resumed \
                         tls_version upstream upstream_tls_cipher upstream_tls_version"
         .split_whitespace()
@@ -105,6 +106,8 @@ fn a_text_line_reads_at_a_glance() {
     let proxied = ConnSnapshot { proxy: Some("192.0.2.9:81".parse().unwrap()), ..conn(7) };
     let line = render(LogFormat::Text, Event::Alive, &proxied);
     assert!(line.contains(" 10.0.0.1:5000 via 192.0.2.9:81 -> 127.0.0.1:80 -> "), "{line}");
+    let held = render(LogFormat::Text, Event::Alive, &ConnSnapshot { bandwidth: Some(10 << 20), ..conn(9) });
+    assert!(held.contains(" relay=kernel bandwidth=10.0MiB/s received="), "{held}");
     let stray = ConnSnapshot { mapping: None, upstream: None, relay: None, ..conn(8) };
     let open = render(LogFormat::Text, Event::Open, &stray);
     assert!(open.ends_with("Z open #8 - 10.0.0.1:5000 -> 127.0.0.1:80"), "{open}");

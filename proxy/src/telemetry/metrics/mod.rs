@@ -5,6 +5,7 @@ mod process;
 mod scrape;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use crate::config::model::Config;
 use ledger::Ledger;
 use process::Process;
 pub(super) use scrape::Sources;
+use usage::Usage;
 
 /// From a refused request to a connection that lives for a week.
 const DURATIONS: [f64; 10] = [0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 86_400.0, 604_800.0];
@@ -64,6 +66,7 @@ pub(super) struct Metrics {
     integrity_failures: IntCounter,
     lines_lost: IntCounter,
     log_lines_lost: IntCounter,
+    usage: Usage,
     process: Process,
 }
 
@@ -102,6 +105,7 @@ impl Metrics {
             integrity_failures: register(r, IntCounter::with_opts(opts(&names::KERNEL_INTEGRITY_FAILURES)))?,
             lines_lost: register(r, IntCounter::with_opts(opts(&names::LINES_LOST)))?,
             log_lines_lost: register(r, IntCounter::with_opts(opts(&names::LOG_LINES_LOST)))?,
+            usage: Usage::new(r)?,
             process: Process::new(r)?,
             scraping: Mutex::default(),
             ledger: Mutex::default(),

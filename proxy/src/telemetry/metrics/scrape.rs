@@ -8,13 +8,15 @@ use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, TextEncoder};
 
-use super::super::{ConnSnapshot, KernelMapping, KernelStats, Transfer};
+use super::super::{ConnSnapshot, KernelMapping, KernelStats, MappingUsage, Transfer};
 use super::{Metrics, ledger, signed};
 
 /// What a scrape reads besides the counters themselves.
 pub(in super::super) struct Sources<'a> {
     /// Lists every open connection.
     pub(in super::super) connections: &'a dyn Fn() -> Vec<ConnSnapshot>,
+    /// Tells what every mapping has in use.
+    pub(in super::super) mappings: &'a dyn Fn() -> Vec<MappingUsage>,
     /// The kernel relay, where there is one.
     pub(in super::super) kernel: Option<&'a dyn KernelStats>,
     /// Access-log lines dropped so far.
@@ -42,6 +44,7 @@ impl Metrics {
             raise(&self.kernel_events_lost, kernel.events_lost());
             self.set_kernel(&kernel.mappings());
         }
+        self.usage.set(&(sources.mappings)());
         raise(&self.lines_lost, sources.lines_lost);
         raise(&self.log_lines_lost, sources.log_lines_lost);
         self.process.refresh();

@@ -1,5 +1,6 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,11 +8,13 @@ use std::time::Duration;
 use super::process::Stat;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::model::{
-    Config, Downstream, Families, Host, Identity, Listener, Mapping, MappingName, Matcher, RelayChoice,
-    Route, Service, Timeouts, Weight,
+    Config, Downstream, Families, Host, Identity, Limits, Listener, Mapping, MappingName, Matcher, Rate,
+    RelayChoice, Route, Service, Timeouts, Weight,
 };
 use crate::telemetry::names::ALL;
-use crate::telemetry::{CloseReason, ConnSnapshot, Handshake, KernelMapping, KernelStats, Side, Telemetry};
+use crate::telemetry::{
+    CloseReason, ConnSnapshot, Handshake, KernelMapping, KernelStats, MappingUsage, Side, Telemetry,
+};
 
 fn listener() -> SocketAddr {
     "127.0.0.1:80".parse().unwrap()
@@ -29,6 +32,7 @@ fn config(names: &[&str]) -> Config {
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
+        limits: Limits::default(),
     };
     let mappings = names.iter().map(mapping).collect();
     let routes = vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings }];
@@ -50,6 +54,7 @@ fn conn(id: u64, mapping: &str, moved: u64) -> ConnSnapshot {
         upstream_tls: None,
         relay: Some("kernel"),
         fallback: None,
+        bandwidth: None,
         received: moved,
         sent: moved * 2,
         received_in_kernel: moved / 2,
@@ -298,6 +303,45 @@ fn the_kernel_tells_its_numbers_at_the_scrape() {
     ] {
         assert_eq!(sample(&telemetry, series), Some(value), "{series}");
     }
+}
+
+#[test]
+fn mappings_tell_what_they_have_in_use_and_may_have() {
+    let limits = Limits {
+        connections: Some(5),
+        rate: Some(Rate { interval: Duration::from_secs(2), burst: NonZeroU32::MIN }),
+        ..Limits::default()
+    };
+    let usage = |label: &str, limits| MappingUsage {
+        label: label.into(),
+        connections: 3,
+        pending: 1,
+        sources: 2,
+        limits,
+    };
+    let now = Arc::new(Mutex::new(vec![
+        usage("pay", limits),
+        usage("pay", limits),
+        usage("free", Limits::default()),
+    ]));
+    let telemetry = Telemetry::default();
+    let source = Arc::clone(&now);
+    telemetry.mappings(move || source.lock().unwrap().clone());
+    for _ in 0..2 {
+        for (series, value) in [
+            (r#"sluice_mapping_connections{mapping="pay"}"#, Some(6.0)),
+            (r#"sluice_mapping_pending_connections{mapping="free"}"#, Some(1.0)),
+            (r#"sluice_mapping_sources{mapping="free"}"#, Some(2.0)),
+            (r#"sluice_mapping_limit{limit="max_connections",mapping="pay"}"#, Some(10.0)),
+            (r#"sluice_mapping_limit{limit="connection_rate",mapping="pay"}"#, Some(1.0)),
+            (r#"sluice_mapping_limit{limit="bandwidth",mapping="pay"}"#, None),
+            (r#"sluice_mapping_limit{limit="max_connections",mapping="free"}"#, None),
+        ] {
+            assert_eq!(sample(&telemetry, series), value, "{series}");
+        }
+    }
+    now.lock().unwrap().clear();
+    assert!(!telemetry.metrics().contains("sluice_mapping_connections{"), "those out of service are gone");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 use super::*;
 use crate::config::model::fixtures::{origination, termination};
 use crate::config::model::{
-    Config, Downstream, Families, Listener, Mapping, MappingName, Matcher, NamePattern, RelayChoice, Route,
-    Service, Timeouts, Trust, Verification, Weight,
+    Config, Downstream, Families, Limits, Listener, Mapping, MappingName, Matcher, NamePattern, RelayChoice,
+    Route, Service, Timeouts, Trust, Verification, Weight,
 };
 use crate::tls::Contexts;
 
@@ -19,6 +19,7 @@ fn config(termination: Termination, origination: Origination) -> Config {
         families: Families { ipv4: true, ipv6: true },
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: second, idle: None, half_closed: None, max_age: None },
+        limits: Limits::default(),
     };
     let matcher = Matcher::Tls { name: NamePattern::Everything, alpn: Vec::new() };
     let downstream = Downstream::Terminate(Arc::new(termination));

@@ -66,17 +66,15 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
     }
     let fields = resource.spec(report)?;
     let spec = Spec::read(&fields, report);
-    let overrides = Overrides::read(
-        resource,
-        context.settings.timeouts,
-        // The settings' default is for mappings that say nothing; 0 says "none".
-        if fields.raw("idle_timeout_ms").is_some() {
-            spec.idle_timeout
-        } else {
-            context.settings.timeouts.idle
-        },
-        report,
-    );
+    let mut defaults = context.module.defaults(context.settings);
+    if let Some(breaker) = spec.circuit_breakers {
+        breaker.apply(&mut defaults.limits);
+    }
+    if fields.raw("idle_timeout_ms").is_some() {
+        // The default is for mappings that say nothing; 0 says "none".
+        defaults.timeouts.idle = spec.idle_timeout;
+    }
+    let overrides = Overrides::read(resource, defaults, report);
     refuse_what_comes_later(&spec, &fields, context.module, report);
     let terms = Terms { spec: &spec, overrides: &overrides.tls, fields: &fields, context, report };
     terms.check();
@@ -105,7 +103,8 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         proxy_protocol: overrides.proxy_protocol,
         prelude: terms.upstream_prelude(),
         relay: overrides.relay,
-        timeouts: overrides.timeouts,
+        timeouts: overrides.bounds.timeouts,
+        limits: overrides.bounds.limits,
     };
     Some(Lowered { binds, way: way?, weight: spec.weight, mapping })
 }
@@ -119,13 +118,6 @@ fn refuse_what_comes_later(spec: &Spec, fields: &Fields<'_>, module: &Module, re
         (Some(name), _) if name != DEFAULT_RESOLVER => refuse("resolver", format!("the resolver {name:?}")),
         (None, Some(name)) if name != DEFAULT_RESOLVER => {
             refuse("resolver", format!("the resolver {name:?} of Module ambassador"));
-        }
-        _ => {}
-    }
-    match &spec.circuit_breakers {
-        Some(breakers) if !breakers.is_empty() => refuse("circuit_breakers", "a circuit breaker".to_owned()),
-        None if module.circuit_breakers => {
-            refuse("circuit_breakers", "the circuit breaker of Module ambassador".to_owned());
         }
         _ => {}
     }

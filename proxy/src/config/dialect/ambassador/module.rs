@@ -1,12 +1,15 @@
 //! The Module `ambassador`: defaults for mappings that say nothing.
 
-use serde_yaml::Value;
+use serde_yaml::{Mapping, Value};
 
+use super::circuit_breaker::{self, CircuitBreaker};
+use super::overrides::Bounds;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::fields::{Fields, boolean, scalar, show};
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::dialect::words::nearest;
+use crate::config::model::Limits;
 use crate::config::settings::Settings;
 
 const READ: [&str; 6] = [
@@ -19,10 +22,17 @@ const READ: [&str; 6] = [
 ];
 
 /// Keys that change TCP connections in Ambassador and nothing here yet.
-const NOT_YET: [(&str, &str); 3] = [
+const NOT_YET: [(&str, &str); 7] = [
     ("keepalive", "keepalive is a setting of sluice for both sides, see sockets in config/sluice.yaml"),
     ("tls", "give the certificates to a TLSContext"),
     ("load_balancer", "addresses of a service take turns"),
+    ("cluster_idle_timeout_ms", "it is HTTP's; TCP has the Module's annotation sluice.dev/idle-timeout-ms"),
+    ("listener_idle_timeout_ms", "it is HTTP's; TCP has the Module's annotation sluice.dev/idle-timeout-ms"),
+    (
+        "cluster_max_connection_lifetime_ms",
+        "it is HTTP's; TCP has the Module's annotation sluice.dev/max-connection-age-ms",
+    ),
+    ("connect_timeout_ms", "no Module has it; use its annotation sluice.dev/connect-timeout-ms"),
 ];
 
 /// What the Module says about TCP.
@@ -31,7 +41,9 @@ pub(super) struct Module {
     pub(super) enable_ipv4: Option<bool>,
     pub(super) enable_ipv6: Option<bool>,
     pub(super) resolver: Option<String>,
-    pub(super) circuit_breakers: bool,
+    pub(super) circuit_breakers: Option<CircuitBreaker>,
+    /// What its annotations make of the settings' defaults.
+    annotated: Option<Bounds>,
     pub(super) own_namespace_resolution: bool,
     /// `defaults.tls_secret_namespacing`.
     pub(super) secret_namespacing: Option<bool>,
@@ -54,7 +66,8 @@ impl Module {
         let mut module = Self::default();
         for (index, (resource, report)) in modules.into_iter().enumerate() {
             if chosen == Some(index) {
-                module = config(resource, &report);
+                module = config(resource, &report, found);
+                module.annotated = Some(annotated(resource, &report, settings, found));
             } else if named(resource) {
                 report.error("", "another Module ambassador takes its place; keep one; this one is ignored");
             } else {
@@ -64,14 +77,63 @@ impl Module {
         }
         module
     }
+
+    /// What is in force where a mapping says nothing.
+    pub(super) fn defaults(&self, settings: &Settings) -> Bounds {
+        let mut defaults = self.annotated.unwrap_or_else(|| of(settings));
+        if let Some(breaker) = self.circuit_breakers {
+            breaker.apply(&mut defaults.limits);
+        }
+        defaults
+    }
 }
 
-fn config(resource: &Resource<'_>, report: &Report) -> Module {
+fn of(settings: &Settings) -> Bounds {
+    Bounds { timeouts: settings.timeouts, limits: Limits::default() }
+}
+
+/// What the Module's annotations come to; none of them where one is wrong.
+fn annotated(
+    resource: &Resource<'_>,
+    report: &Report,
+    settings: &Settings,
+    found: &mut Vec<Diagnostic>,
+) -> Bounds {
+    let own = part_of(report, "list of annotations");
+    let defaults = of(settings).of_module(resource, &own);
+    let failed = own.failed();
+    found.extend(own.into_diagnostics());
+    if failed { of(settings) } else { defaults }
+}
+
+/// A report on a part of the Module that is discarded alone: the rest of it counts.
+fn part_of(report: &Report, noun: &'static str) -> Report {
+    Report::new(report.place().clone(), report.resource().to_owned(), noun)
+}
+
+/// The breakers, unless they are wrong.
+fn breakers(
+    config: &Mapping,
+    path: &str,
+    report: &Report,
+    found: &mut Vec<Diagnostic>,
+) -> Option<CircuitBreaker> {
+    let own = part_of(report, "list");
+    let breaker = circuit_breaker::read(&Fields::new(config, path, &own), &own);
+    let failed = own.failed();
+    found.extend(own.into_diagnostics());
+    breaker.filter(|_| !failed)
+}
+
+fn config(resource: &Resource<'_>, report: &Report, found: &mut Vec<Diagnostic>) -> Module {
     let spec = resource.body.get("spec").and_then(Value::as_mapping);
     let (home, path) = spec.map_or((&*resource.body, ""), |spec| (spec, "spec"));
-    let Some(fields) = Fields::new(home, path, report).child("config") else {
+    let top = Fields::new(home, path, report);
+    let Some(fields) = top.child("config") else {
         return Module::default();
     };
+    let config = home.get("config").and_then(Value::as_mapping);
+    let breakers = config.and_then(|config| breakers(config, &top.path("config"), report, found));
     warn_slips(&fields, report);
     let defaults = fields.raw("defaults").and_then(Value::as_mapping);
     let defaults = defaults.map(|map| Fields::new(map, fields.path("defaults"), report));
@@ -80,10 +142,8 @@ fn config(resource: &Resource<'_>, report: &Report) -> Module {
         enable_ipv6: truth(&fields, "enable_ipv6", report),
         // Whatever stands there is not the default resolver, so mappings that rely on it fall with it.
         resolver: fields.raw("resolver").map(|value| scalar(value).unwrap_or_else(|| show(value))),
-        circuit_breakers: fields.raw("circuit_breakers").is_some_and(|value| match value {
-            Value::Sequence(entries) => !entries.is_empty(),
-            _ => true,
-        }),
+        circuit_breakers: breakers,
+        annotated: None,
         own_namespace_resolution: truth(&fields, "use_ambassador_namespace_for_service_resolution", report)
             .unwrap_or(false),
         secret_namespacing: defaults.and_then(|defaults| truth(&defaults, "tls_secret_namespacing", report)),

@@ -32,7 +32,7 @@ pub(super) struct Spec {
     pub(super) resolver: Option<String>,
     pub(super) enable_ipv4: Option<bool>,
     pub(super) enable_ipv6: Option<bool>,
-    pub(super) circuit_breakers: Option<Vec<CircuitBreaker>>,
+    pub(super) circuit_breakers: Option<CircuitBreaker>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) weight: Option<u16>,
     pub(super) cluster_tag: Option<String>,
@@ -62,7 +62,7 @@ impl Spec {
             resolver: fields.filled("resolver"),
             enable_ipv4: fields.boolean("enable_ipv4"),
             enable_ipv6: fields.boolean("enable_ipv6"),
-            circuit_breakers: circuit_breaker::read(fields),
+            circuit_breakers: circuit_breaker::read(fields, report),
             idle_timeout: milliseconds(fields, "idle_timeout_ms"),
             weight: fields
                 .integer("weight", 0..=u16::MAX.into())

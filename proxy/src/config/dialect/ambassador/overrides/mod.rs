@@ -1,5 +1,6 @@
-//! Annotations `sluice.dev/…`: what a `TCPMapping` can ask of sluice beyond its CRD.
+//! Annotations `sluice.dev/…`: what a `TCPMapping` can ask of sluice beyond its CRD, and the Module for all.
 
+mod limits;
 mod tls;
 
 use std::time::Duration;
@@ -12,23 +13,44 @@ use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::dialect::words::nearest;
-use crate::config::model::{ProxyVersion, RelayChoice, Timeouts};
+use crate::config::model::{Limits, ProxyVersion, RelayChoice, Timeouts};
 
 const PREFIX: &str = "sluice.dev/";
 const RELAY: &str = "sluice.dev/relay";
 const CONNECT: &str = "sluice.dev/connect-timeout-ms";
 const HALF_CLOSED: &str = "sluice.dev/half-closed-timeout-ms";
 const MAX_AGE: &str = "sluice.dev/max-connection-age-ms";
-const KNOWN: [&str; 9] = [
+const IDLE: &str = "sluice.dev/idle-timeout-ms";
+const KNOWN: [&str; 15] = [
     RELAY,
     CONNECT,
     HALF_CLOSED,
     MAX_AGE,
+    limits::RATE,
+    limits::BURST,
+    limits::PER_SOURCE,
+    limits::SOURCE_RATE,
+    limits::SOURCE_BURST,
+    limits::BANDWIDTH,
     tls::MODE,
     tls::ALPN,
     tls::STARTTLS,
     tls::SANS,
     proxy_protocol::SEND,
+];
+
+/// Those of them that are the Module's too, and one of which a mapping has a field of its CRD.
+const OF_MODULE: [&str; 10] = [
+    IDLE,
+    CONNECT,
+    HALF_CLOSED,
+    MAX_AGE,
+    limits::RATE,
+    limits::BURST,
+    limits::PER_SOURCE,
+    limits::SOURCE_RATE,
+    limits::SOURCE_BURST,
+    limits::BANDWIDTH,
 ];
 
 const METADATA: [&str; 16] = [
@@ -50,29 +72,69 @@ const METADATA: [&str; 16] = [
     "clusterName",
 ];
 
-/// The relay, the timeouts, the TLS and the PROXY header of a mapping.
+/// How long and how much of a mapping there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) timeouts: Timeouts,
+    pub(super) limits: Limits,
+}
+
+impl Bounds {
+    /// Lays the Module's annotations over the settings'.
+    pub(super) fn of_module(self, module: &Resource<'_>, report: &Report) -> Self {
+        let mut defaults = self;
+        let annotations = module.metadata(report).and_then(|metadata| metadata.child("annotations"));
+        let Some(annotations) = annotations else {
+            return defaults;
+        };
+        if annotations.raw(IDLE).is_some() {
+            defaults.timeouts.idle = milliseconds(&annotations, IDLE);
+        }
+        defaults.apply(&annotations, report);
+        for name in annotations.names() {
+            if name.starts_with(PREFIX) && !OF_MODULE.contains(&name.as_str()) {
+                let hint = if KNOWN.contains(&name.as_str()) {
+                    "only a TCPMapping has it".to_owned()
+                } else {
+                    hint(&name, &OF_MODULE)
+                };
+                report.warn(
+                    annotations.path(&name),
+                    format!("the Module's annotation {name:?} is ignored; {hint}"),
+                );
+            }
+        }
+        defaults
+    }
+
+    fn apply(&mut self, annotations: &Fields<'_>, report: &Report) {
+        if let Some(connect) = annotations.integer(CONNECT, 1..=LONGEST_MS) {
+            self.timeouts.connect = Duration::from_millis(connect);
+        }
+        if annotations.raw(HALF_CLOSED).is_some() {
+            self.timeouts.half_closed = milliseconds(annotations, HALF_CLOSED);
+        }
+        if annotations.raw(MAX_AGE).is_some() {
+            self.timeouts.max_age = milliseconds(annotations, MAX_AGE);
+        }
+        limits::apply(annotations, &mut self.limits, report);
+    }
+}
+
+/// What a mapping's annotations come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Overrides {
     pub(super) relay: RelayChoice,
-    pub(super) timeouts: Timeouts,
+    pub(super) bounds: Bounds,
     pub(super) tls: TlsOverrides,
     pub(super) proxy_protocol: Option<ProxyVersion>,
 }
 
 impl Overrides {
-    /// Starts from the settings; `idle` is what the CRD's own field says.
-    pub(super) fn read(
-        resource: &Resource<'_>,
-        defaults: Timeouts,
-        idle: Option<Duration>,
-        report: &Report,
-    ) -> Self {
-        let mut overrides = Self {
-            relay: RelayChoice::default(),
-            timeouts: Timeouts { idle, ..defaults },
-            tls: TlsOverrides::default(),
-            proxy_protocol: None,
-        };
+    /// Lays a mapping's annotations over what is in force without them.
+    pub(super) fn read(resource: &Resource<'_>, defaults: Bounds, report: &Report) -> Self {
+        let (relay, tls) = (RelayChoice::default(), TlsOverrides::default());
+        let mut overrides = Self { relay, bounds: defaults, tls, proxy_protocol: None };
         let Some(metadata) = resource.metadata(report) else {
             return overrides;
         };
@@ -86,20 +148,12 @@ impl Overrides {
     }
 
     fn apply(&mut self, annotations: &Fields<'_>, report: &Report) {
+        self.bounds.apply(annotations, report);
         self.tls = TlsOverrides::read(annotations, report);
         self.proxy_protocol = proxy_protocol::sent(annotations);
         let relays = [("auto", RelayChoice::Auto), ("splice", RelayChoice::Splice)];
         if let Some(relay) = annotations.choice(RELAY, &relays) {
             self.relay = relay;
-        }
-        if let Some(connect) = annotations.integer(CONNECT, 1..=LONGEST_MS) {
-            self.timeouts.connect = Duration::from_millis(connect);
-        }
-        if annotations.raw(HALF_CLOSED).is_some() {
-            self.timeouts.half_closed = milliseconds(annotations, HALF_CLOSED);
-        }
-        if annotations.raw(MAX_AGE).is_some() {
-            self.timeouts.max_age = milliseconds(annotations, MAX_AGE);
         }
     }
 }
@@ -117,14 +171,14 @@ fn warn_unknown(annotations: &Fields<'_>, report: &Report) {
             report.discard(path, message);
             continue;
         }
-        let hint = if name == "sluice.dev/idle-timeout-ms" {
-            "use spec.idle_timeout_ms".to_owned()
-        } else {
-            match nearest(&name, &KNOWN) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => format!("known are {}", KNOWN.join(", ")),
-            }
-        };
+        let hint = if name == IDLE { "use spec.idle_timeout_ms".to_owned() } else { hint(&name, &KNOWN) };
         report.warn(path, format!("unknown annotation {name:?} is ignored; {hint}"));
+    }
+}
+
+fn hint(name: &str, known: &[&str]) -> String {
+    match nearest(name, known) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("known are {}", known.join(", ")),
     }
 }

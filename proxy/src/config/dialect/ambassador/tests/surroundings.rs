@@ -29,13 +29,7 @@ fn the_module_sets_defaults() {
 
 #[test]
 fn what_the_module_asks_for_and_is_not_there_yet_discards() {
-    let cases = [
-        ("resolver: endpoint", "spec.resolver: the resolver \"endpoint\" of Module ambassador"),
-        (
-            "circuit_breakers: [{max_connections: 5}]",
-            "spec.circuit_breakers: the circuit breaker of Module ambassador",
-        ),
-    ];
+    let cases = [("resolver: endpoint", "spec.resolver: the resolver \"endpoint\" of Module ambassador")];
     for (config, what) in cases {
         let outcome = lower(&(module(config) + &with_spec(&[])));
         let expected = format!(
@@ -43,8 +37,7 @@ fn what_the_module_asks_for_and_is_not_there_yet_discards() {
         );
         assert_eq!((outcome.served().len(), outcome.all()), (0, vec![expected]));
     }
-    let masked = module("resolver: endpoint, circuit_breakers: [{}]")
-        + &with_spec(&["resolver: kubernetes-service", "circuit_breakers: []"]);
+    let masked = module("resolver: endpoint") + &with_spec(&["resolver: kubernetes-service"]);
     assert_eq!(lower(&masked).served().len(), 1);
 }
 
