@@ -57,7 +57,8 @@ trait Peer: Read + Write + Send {
 
 impl Peer for TcpStream {
     fn half_close(&mut self) {
-        self.shutdown(Shutdown::Write).unwrap();
+        // The other side may have reset it by then.
+        let _ = self.shutdown(Shutdown::Write);
     }
 }
 
@@ -179,7 +180,7 @@ fn until_reset(peer: &mut dyn Peer) {
 }
 
 /// Has a few connections be silent, some time apart, and looks at the clock: none ends early, by more than the jiffy
-/// in which the kernel tells times of data, and the one that the machine's load delays least is as exact as
+/// in which the kernel tells times of data and what a loaded machine takes to hand us the last byte, and the one that the machine's load delays least is as exact as
 /// promised, 10 % or 100 ms, whichever is more. The others end as well.
 fn expect_on_time(idle: Duration, silence: impl Fn() -> Duration + Sync) {
     const TRIES: u32 = 4;
@@ -195,8 +196,8 @@ fn expect_on_time(idle: Duration, silence: impl Fn() -> Duration + Sync) {
         tries.into_iter().map(|t| t.join().unwrap()).collect()
     });
     println!("{took:?} for {idle:?}");
-    let (jiffy, late) = (Duration::from_millis(10), (idle / 10).max(Duration::from_millis(100)));
-    assert!(took.iter().all(|took| *took + jiffy >= idle), "early: {took:?} instead of {idle:?}");
+    let (early, late) = (Duration::from_millis(50), (idle / 10).max(Duration::from_millis(100)));
+    assert!(took.iter().all(|took| *took + early >= idle), "early: {took:?} instead of {idle:?}");
     assert!(took.iter().any(|took| *took <= idle + late), "late: {took:?} instead of {idle:?}");
     assert!(took.iter().all(|took| *took <= idle + late + Duration::from_secs(2)), "{took:?}");
 }
