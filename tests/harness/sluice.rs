@@ -24,8 +24,6 @@ pub(crate) static JOIN_AFTER: OnceLock<&str> = OnceLock::new();
 pub(crate) struct Builder {
     folder: PathBuf,
     flags: Vec<String>,
-    /// Where its admin endpoint listens, or `none`.
-    admin: String,
     /// The process list of the cgroup it is to live in.
     cgroup: Option<PathBuf>,
     /// setpriv(1)'s flags besides those that end it with the test.
@@ -52,20 +50,13 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, flags: Vec::new(), admin: "none".to_owned(), cgroup: None, privileges: &[] }
+        Self { folder, flags: Vec::new(), cgroup: None, privileges: &[] }
     }
 
     /// With more flags.
     #[must_use]
     pub(crate) fn flags(mut self, flags: &[&str]) -> Self {
         self.flags.extend(flags.iter().map(|f| (*f).to_owned()));
-        self
-    }
-
-    /// With an admin endpoint.
-    #[must_use]
-    pub(crate) fn admin(mut self, address: &str) -> Self {
-        address.clone_into(&mut self.admin);
         self
     }
 
@@ -107,7 +98,8 @@ impl Builder {
             .args(self.privileges)
             .args([env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
-            .args(["--log-format", "json", "--admin", &self.admin])
+            .args(["--log-format", "json"])
+            .args(if self.flags.iter().any(|f| f == "--admin") { &[][..] } else { &["--admin", "none"] })
             .args(&self.flags)
             .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
             .stdin(Stdio::null())
@@ -173,6 +165,16 @@ impl Sluice {
                 Err(_) => panic!("no log line with {text:?} among\n{}", seen.join("\n")),
             }
         }
+    }
+
+    /// Ends it; whatever it wrote that nobody has waited for.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub(crate) fn last_words(mut self) -> String {
+        self.signal(Signal::TERM);
+        self.wait();
+        self.log.iter().chain(self.access.iter()).collect::<Vec<_>>().join("\n")
     }
 
     /// Process id.

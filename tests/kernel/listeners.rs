@@ -138,7 +138,7 @@ fn an_address_in_use_names_who_has_it_and_is_taken_when_free() {
     Backend::named(BACK, "here");
     let holder = TcpListener::bind("0.0.0.0:7000").unwrap();
     let yaml = Relay::Splice.mapping() + &Relay::Splice.named("other", 7002, BACK, "");
-    let mut sluice = Builder::new(&yaml).admin(ADMIN).flags(&["--shards", "3"]).spawn();
+    let mut sluice = Builder::new(&yaml).flags(&["--admin", ADMIN, "--shards", "3"]).spawn();
     let told = sluice.expect_log("127.0.0.1:7000 cannot be bound");
     let us = format!("(pid {}) listens there; stop it, or give the mapping another port", std::process::id());
     assert!(told.contains(&us), "{told}");

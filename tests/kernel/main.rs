@@ -23,6 +23,7 @@ mod lifecycle;
 mod limits;
 mod listeners;
 mod loss;
+mod psycopg;
 mod refused;
 mod reload;
 mod shapes;
