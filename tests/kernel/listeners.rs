@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, read_all, try_connect};
@@ -21,6 +22,22 @@ on_both_relays!(
     moves_under_load,
     hands_over,
 );
+
+/// Where the admin endpoint listens, where a test wants one.
+const ADMIN: &str = "127.0.0.1:9915";
+
+/// Each listener and its sockets, as `GET /config` tells.
+fn sockets() -> Vec<(String, u64)> {
+    let mut admin = connect(ADMIN);
+    admin.write_all(b"GET /config HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let answer = String::from_utf8(read_all(&mut admin)).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let config: Value = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}"));
+    let shown = |listener: &Value| {
+        (listener["bind"].as_str().unwrap().to_owned(), listener["sockets"].as_u64().unwrap())
+    };
+    config["listeners"].as_array().unwrap().iter().map(shown).collect()
+}
 
 /// A mapping of port 7000; an empty address is unset.
 fn mapping(name: &str, address: &str, service: &str) -> String {
@@ -121,15 +138,17 @@ fn an_address_in_use_names_who_has_it_and_is_taken_when_free() {
     Backend::named(BACK, "here");
     let holder = TcpListener::bind("0.0.0.0:7000").unwrap();
     let yaml = Relay::Splice.mapping() + &Relay::Splice.named("other", 7002, BACK, "");
-    let mut sluice = Builder::new(&yaml).spawn();
+    let mut sluice = Builder::new(&yaml).flags(&["--admin", ADMIN, "--shards", "3"]).spawn();
     let told = sluice.expect_log("127.0.0.1:7000 cannot be bound");
     let us = format!("(pid {}) listens there; stop it, or give the mapping another port", std::process::id());
     assert!(told.contains(&us), "{told}");
     sluice.expect_log("serving");
     assert_eq!(read_all(&mut connect("127.0.0.1:7002")), b"here");
+    assert_eq!(sockets(), [(FRONT.to_owned(), 0), ("127.0.0.1:7002".to_owned(), 3)]);
     drop(holder);
     sluice.expect_log("bound at last");
     assert_eq!(read_all(&mut connect(FRONT)), b"here");
+    assert_eq!(sockets(), [(FRONT.to_owned(), 3), ("127.0.0.1:7002".to_owned(), 3)]);
 }
 
 #[test]
