@@ -54,7 +54,7 @@ async fn establish(
     opened: Instant,
 ) -> Result<(Side, Side, Arc<Target<Option<MappingState>>>), CloseReason> {
     let (client, target) = {
-        let routes = ctx.routes();
+        let routes = accepted.routes;
         let listener = routes.listener(accepted.listener).ok_or(CloseReason::NoRoute)?;
         // Boxed: connections that nobody looks into need not hold the room for it.
         let client = match &listener.proxy_protocol {

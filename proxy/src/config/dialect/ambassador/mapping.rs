@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::binds;
 use super::group::Candidate;
 use super::listener::Stacks;
 use super::module::Module;
@@ -44,14 +45,14 @@ pub(super) fn lower(
         found.extend(report.into_diagnostics());
         return None;
     }
-    let Lowered { bind, way, weight, mapping } = lowered?;
+    let Lowered { binds, way, weight, mapping } = lowered?;
     let Way { matcher, downstream, proxy_protocol, prelude } = way;
-    Some(Candidate { bind, matcher, downstream, proxy_protocol, prelude, weight, mapping, report })
+    Some(Candidate { binds, matcher, downstream, proxy_protocol, prelude, weight, mapping, report })
 }
 
 /// What a mapping comes to.
 struct Lowered {
-    bind: SocketAddr,
+    binds: Vec<SocketAddr>,
     way: Way,
     weight: Option<u16>,
     mapping: Mapping,
@@ -79,9 +80,9 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
     refuse_what_comes_later(&spec, &fields, context.module, report);
     let terms = Terms { spec: &spec, overrides: &overrides.tls, fields: &fields, context, report };
     terms.check();
-    let port = spec.port?;
-    let bind = SocketAddr::new(spec.address.unwrap_or(context.settings.ambassador.bind_address), port);
-    let way = terms.way(bind);
+    let binds = binds::of(&spec, &fields, context.settings, report)?;
+    // Listeners are the same at each of several.
+    let way = terms.way(binds[0]);
     let upstream = spec.service.as_ref()?;
     let field = fields.path("service");
     let port = port_of(upstream, terms.originates(), &field, report);
@@ -106,7 +107,7 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         relay: overrides.relay,
         timeouts: overrides.timeouts,
     };
-    Some(Lowered { bind, way: way?, weight: spec.weight, mapping })
+    Some(Lowered { binds, way: way?, weight: spec.weight, mapping })
 }
 
 /// A mapping that needs what this version does not do is never served half.

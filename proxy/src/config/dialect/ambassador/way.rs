@@ -84,6 +84,8 @@ impl Terms<'_> {
         };
         if let Some(obstacle) = context.stacks.obstacle(bind, side) {
             report.discard(fields.path("port"), obstacle);
+        } else if let Some(displaced) = context.stacks.displaced(bind, side) {
+            report.warn(fields.path("port"), displaced);
         }
         let proxy_protocol = context.stacks.proxy_protocol(bind).cloned();
         let Some(host) = &spec.host else {

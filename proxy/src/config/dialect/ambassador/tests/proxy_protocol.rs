@@ -23,14 +23,13 @@ fn sources(outcome: &Outcome) -> String {
 fn a_listener_says_whose_headers_it_takes() {
     let from = |value: &str| format!("sluice.dev/proxy-protocol-from: {value}");
     let stack = "protocolStack: [PROXY, TCP]";
-    let notice = "test.yaml#1: Listener default/l: spec.protocolStack: has PROXY behind TLS; it is read before TLS, as \
-                  if they stood the other way round";
+    let notice = "test.yaml#1: Listener default/l: spec.protocolStack: has TLS before PROXY, which means the same as \
+                  PROXY before TLS: the header comes first";
     let idle = "test.yaml#1: Listener default/l: metadata.annotations.sluice.dev/proxy-protocol-from: says whose PROXY \
                 headers are taken, and none are: write protocolStack: [PROXY, TCP], or leave it out";
     let cases = [
         ("", "protocol: TCP", "nobody", None),
         ("", stack, "everyone", None),
-        ("", "protocol: HTTPPROXY", "everyone", None),
         ("", "protocolStack: [TLS, PROXY, TCP]", "everyone", Some(notice)),
         ("other.dev/x: y", stack, "everyone", None),
         (&from("10.1.2.3/8"), stack, "10.0.0.0/8", None),
@@ -71,10 +70,10 @@ fn a_listener_that_names_nobody_right_takes_its_mappings_with_it() {
         assert_eq!(
             outcome.faults(),
             [
-                format!("{path}{message}; the Listener is discarded"),
-                "test.yaml#2: TCPMapping default/m: spec.port: Listener default/l is in error, so what it expects is \
+                "test.yaml#2: TCPMapping default/m: spec.port: Listener default/l (test.yaml#1) is in error, so what it expects is \
                  unknown; the mapping is discarded"
-                    .to_owned()
+                    .to_owned(),
+                format!("{path}{message}; the Listener is discarded")
             ]
         );
     }
