@@ -32,7 +32,9 @@ pub struct Kept {
 pub struct Accepted {
     /// The client's socket, non-blocking, not registered anywhere.
     pub socket: OwnedFd,
-    /// The client's address.
+    /// The other end of it; a PROXY header may speak for somebody else ([`ConnRecord::peer`]).
+    ///
+    /// [`ConnRecord::peer`]: super::ConnRecord::peer
     pub peer: SocketAddr,
     /// The listener's address as configured.
     pub listener: SocketAddr,

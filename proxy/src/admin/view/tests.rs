@@ -1,4 +1,4 @@
-//! How TLS is shown.
+//! How TLS and the PROXY protocol are shown.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, NamedGroup};
 use serde_json::json;
 
-use super::tls;
+use super::{listener, tls};
 use crate::config::model::{
-    ClientCertificates, Downstream, Identity, Origination, Parameters, SanPattern, Termination, Trust,
-    Verification, Versions,
+    ClientCertificates, Downstream, Identity, Listener, Origination, Parameters, ProxySources, SanPattern,
+    Termination, Trust, Verification, Versions,
 };
 use crate::crypto;
 
@@ -79,4 +79,18 @@ fn origination_shows_what_it_shows_and_what_it_asks() {
     origination.verification = Verification::Chain { trust, names };
     let shown = tls::originate(&origination);
     assert_eq!(shown["verification"]["names"], json!(["dns:a", "uri:spiffe://a/b", "ip:10.0.0.1"]));
+}
+
+#[test]
+fn a_listener_shows_whose_headers_it_takes() {
+    let networks = ["10.0.0.0/8", "2001:db8::/32"].map(|text| text.parse().unwrap());
+    for (sources, expected) in [
+        (None, json!(null)),
+        (Some(ProxySources::Everyone), json!({ "from": "everyone" })),
+        (Some(ProxySources::Networks(networks.to_vec())), json!({ "from": ["10.0.0.0/8", "2001:db8::/32"] })),
+    ] {
+        let bind = "127.0.0.1:1".parse().unwrap();
+        let shown = listener(&Listener { bind, proxy_protocol: sources, prelude: None, routes: Vec::new() });
+        assert_eq!(shown["proxy_protocol"], expected);
+    }
 }

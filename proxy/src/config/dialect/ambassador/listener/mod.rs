@@ -184,7 +184,7 @@ fn read(
     }
     let port = fields.integer("port", 1..=65535).and_then(|port| u16::try_from(port).ok());
     let stack = stack::read(fields, report);
-    let introducers = proxy_protocol::sources(resource, stack.is_some_and(|stack| stack.proxy), report);
+    let introducers = proxy_protocol::sources(resource, stack.is_none_or(|stack| stack.proxy), report);
     let own = resource.namespace();
     let own = own.as_deref().unwrap_or(&settings.ambassador.namespace);
     let binding = HostBinding::read(fields, own, report);
