@@ -1,5 +1,6 @@
 //! What tests speak through: the real binary, real sockets, a network of the test's own.
 
+pub(crate) mod admin;
 pub(crate) mod backend;
 pub(crate) mod bpf;
 pub(crate) mod client;

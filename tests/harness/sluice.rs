@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::PATIENCE;
+use super::admin::Admin;
 
 /// When connections join the kernel: at once, unless a test is about something else. Each test has
 /// a process of its own.
@@ -23,6 +24,7 @@ pub(crate) static JOIN_AFTER: OnceLock<&str> = OnceLock::new();
 #[derive(Debug)]
 pub(crate) struct Builder {
     folder: PathBuf,
+    admin: Option<Admin>,
     flags: Vec<String>,
     /// The process list of the cgroup it is to live in.
     cgroup: Option<PathBuf>,
@@ -48,7 +50,14 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, flags: Vec::new(), cgroup: None }
+        Self { folder, admin: None, flags: Vec::new(), cgroup: None }
+    }
+
+    /// With its admin endpoint here.
+    #[must_use]
+    pub(crate) fn admin(mut self, admin: Admin) -> Self {
+        self.admin = Some(admin);
+        self
     }
 
     /// With more flags.
@@ -87,7 +96,7 @@ impl Builder {
             .arg(self.cgroup.as_deref().unwrap_or(Path::new("/dev/null")))
             .args(["setpriv", "--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
-            .args(["--log-format", "json", "--admin", "none"])
+            .args(["--log-format", "json", "--admin", self.admin.map_or("none", |admin| admin.0)])
             .args(&self.flags)
             .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
             .stdin(Stdio::null())
@@ -153,6 +162,11 @@ impl Sluice {
                 Err(_) => panic!("no log line with {text:?} among\n{}", seen.join("\n")),
             }
         }
+    }
+
+    /// How many lines with this in them were logged since the last line that was waited for.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        self.log.try_iter().filter(|line| line.contains(text)).count()
     }
 
     /// Process id.

@@ -12,6 +12,7 @@ use wheel::Wheel;
 
 use crate::config::model::{self, Config, Mapping, MappingName, Matcher, Prelude};
 use crate::tls::{Contexts, Originator, Terminator};
+use crate::upstream::Pool;
 
 /// Everything that is served at one moment. A connection keeps the target it was given; a reload
 /// swaps the table and leaves the old one to its last user.
@@ -39,6 +40,8 @@ pub struct Target<S> {
     pub mapping: Mapping,
     /// TLS towards its upstream.
     pub originate: Option<Arc<Originator>>,
+    /// The endpoints of its service, and how they are.
+    pub pool: Arc<Pool>,
     /// What is kept per mapping: its place in the kernel's tables.
     pub state: Arc<S>,
 }
@@ -99,9 +102,10 @@ impl<S> RouteTable<S> {
             None => None,
             Some(wanted) => Some(self.contexts.originator(wanted)?),
         };
-        let kept = previous.and_then(|p| p.targets.get(&mapping.name)).map(|t| Arc::clone(&t.state));
-        let state = kept.unwrap_or_else(|| Arc::new(state(mapping)));
-        Some(Arc::new(Target { mapping: mapping.clone(), originate, state }))
+        let before = previous.and_then(|p| p.targets.get(&mapping.name));
+        let state = before.map_or_else(|| Arc::new(state(mapping)), |target| Arc::clone(&target.state));
+        let pool = Pool::new(mapping, before.map(|target| &target.pool));
+        Some(Arc::new(Target { mapping: mapping.clone(), originate, pool, state }))
     }
 
     /// What is served on an address.

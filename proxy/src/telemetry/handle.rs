@@ -10,7 +10,7 @@ use super::access_log::{AccessLog, Event};
 use super::logging::{self, LogError, LogHandle};
 use super::metrics::{Metrics, Sources};
 use super::queue;
-use super::{CloseReason, ConnSnapshot, Handshake, Side};
+use super::{Attempt, CloseReason, ConnSnapshot, EndpointSnapshot, Handshake, Side};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::Config;
 use crate::config::settings;
@@ -45,6 +45,9 @@ pub struct KernelMapping {
 /// Lists every open connection.
 pub(super) type Connections = Box<dyn Fn() -> Vec<ConnSnapshot> + Send + Sync>;
 
+/// Lists every endpoint in service.
+type Endpoints = Box<dyn Fn() -> Vec<EndpointSnapshot> + Send + Sync>;
+
 /// Handle to everything that is measured or written; clones share. The default counts, and writes
 /// nothing.
 #[derive(Clone)]
@@ -57,6 +60,7 @@ struct Inner {
     access: Option<AccessLog>,
     log: LogHandle,
     connections: Arc<OnceLock<Connections>>,
+    endpoints: OnceLock<Endpoints>,
     kernel: OnceLock<Arc<dyn KernelStats>>,
     /// Reasons against the kernel relay that were logged.
     explained: Mutex<HashSet<&'static str>>,
@@ -91,13 +95,18 @@ impl Telemetry {
         connections: Arc<OnceLock<Connections>>,
     ) -> Self {
         let metrics = Metrics::new().expect("names and labels are constants that the tests prove");
-        let (kernel, explained) = (OnceLock::new(), Mutex::default());
-        Self { inner: Arc::new(Inner { metrics, access, log, connections, kernel, explained }) }
+        let (endpoints, kernel, explained) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { metrics, access, log, connections, endpoints, kernel, explained }) }
     }
 
     /// Where open connections are listed from; the first call counts.
     pub fn connections(&self, source: impl Fn() -> Vec<ConnSnapshot> + Send + Sync + 'static) {
         let _ = self.inner.connections.set(Box::new(source));
+    }
+
+    /// Where endpoints are listed from; the first call counts.
+    pub fn endpoints(&self, source: impl Fn() -> Vec<EndpointSnapshot> + Send + Sync + 'static) {
+        let _ = self.inner.endpoints.set(Box::new(source));
     }
 
     /// Where the kernel relay tells how it is; the first call counts.
@@ -143,6 +152,21 @@ impl Telemetry {
         self.explain(reason);
     }
 
+    /// An attempt to connect for the mapping with this label ended.
+    pub fn attempted(&self, label: &str, attempt: Attempt) {
+        self.inner.metrics.attempted(label, attempt);
+    }
+
+    /// An endpoint of the mapping with this label was ejected.
+    pub fn ejected(&self, label: &str) {
+        self.inner.metrics.ejected(label);
+    }
+
+    /// A check of an endpoint of the mapping with this label ended.
+    pub fn checked(&self, label: &str, good: bool) {
+        self.inner.metrics.checked(label, good);
+    }
+
     /// A TLS handshake with the peer on `side` ended, after this long.
     pub fn handshake(&self, side: Side, how: Handshake, took: Duration) {
         self.inner.metrics.handshake(side, how, took);
@@ -165,6 +189,7 @@ impl Telemetry {
         let inner = &*self.inner;
         let sources = Sources {
             connections: &|| inner.connections.get().map(|list| list()).unwrap_or_default(),
+            endpoints: &|| inner.endpoints.get().map(|list| list()).unwrap_or_default(),
             kernel: inner.kernel.get().map(Arc::as_ref),
             log_lines_lost: inner.log.lost(),
             lines_lost: inner.access.as_ref().map_or(0, AccessLog::lost),

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod close;
+mod endpoint;
 mod handle;
 mod logging;
 mod metrics;
@@ -12,6 +13,7 @@ mod tls;
 mod transfer;
 
 pub use close::{CloseReason, Side};
+pub use endpoint::{Attempt, EndpointSnapshot};
 pub use handle::{Guard, KernelMapping, KernelStats, Telemetry};
 pub use logging::{LogError, LogHandle};
 pub use snapshot::ConnSnapshot;

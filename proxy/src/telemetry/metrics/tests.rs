@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::process::Stat;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::model::{
-    Config, Downstream, Families, Host, Identity, Listener, Mapping, MappingName, Matcher, RelayChoice,
-    Route, Service, Timeouts, Weight,
+    Balancing, Config, Downstream, Families, Host, Identity, Listener, Mapping, MappingName, Matcher,
+    RelayChoice, Route, Service, Timeouts, Weight,
 };
 use crate::telemetry::names::ALL;
 use crate::telemetry::{CloseReason, ConnSnapshot, Handshake, KernelMapping, KernelStats, Side, Telemetry};
@@ -26,6 +26,7 @@ fn config(names: &[&str]) -> Config {
         originate: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
+        balancing: Balancing::default(),
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
     };
@@ -45,6 +46,7 @@ fn conn(id: u64, mapping: &str, moved: u64) -> ConnSnapshot {
         sni: None,
         tls: None,
         upstream: None,
+        attempts: 1,
         upstream_tls: None,
         relay: Some("kernel"),
         fallback: None,

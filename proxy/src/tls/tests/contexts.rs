@@ -1,8 +1,8 @@
 use super::*;
 use crate::config::model::fixtures::{origination, termination};
 use crate::config::model::{
-    Config, Downstream, Families, Listener, Mapping, MappingName, Matcher, NamePattern, RelayChoice, Route,
-    Service, Timeouts, Trust, Verification, Weight,
+    Balancing, Config, Downstream, Families, Listener, Mapping, MappingName, Matcher, NamePattern,
+    RelayChoice, Route, Service, Timeouts, Trust, Verification, Weight,
 };
 use crate::tls::Contexts;
 
@@ -16,6 +16,7 @@ fn config(termination: Termination, origination: Origination) -> Config {
         originate: Some(Arc::new(origination)),
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
+        balancing: Balancing::default(),
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: second, idle: None, half_closed: None, max_age: None },
     };

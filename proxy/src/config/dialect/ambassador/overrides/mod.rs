@@ -1,9 +1,11 @@
 //! Annotations `sluice.dev/…`: what a `TCPMapping` can ask of sluice beyond its CRD.
 
+mod balancing;
 mod tls;
 
 use std::time::Duration;
 
+pub(super) use balancing::BalancingOverrides;
 pub(super) use tls::TlsOverrides;
 
 use super::spec::{LONGEST_MS, milliseconds};
@@ -43,12 +45,13 @@ const METADATA: [&str; 16] = [
     "clusterName",
 ];
 
-/// The relay, the timeouts and the TLS of a mapping.
+/// The relay, the timeouts, the TLS and the endpoints of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Overrides {
     pub(super) relay: RelayChoice,
     pub(super) timeouts: Timeouts,
     pub(super) tls: TlsOverrides,
+    pub(super) balancing: BalancingOverrides,
 }
 
 impl Overrides {
@@ -63,6 +66,7 @@ impl Overrides {
             relay: RelayChoice::default(),
             timeouts: Timeouts { idle, ..defaults },
             tls: TlsOverrides::default(),
+            balancing: BalancingOverrides::default(),
         };
         let Some(metadata) = resource.metadata(report) else {
             return overrides;
@@ -78,6 +82,7 @@ impl Overrides {
 
     fn apply(&mut self, annotations: &Fields<'_>, report: &Report) {
         self.tls = TlsOverrides::read(annotations, report);
+        self.balancing = BalancingOverrides::read(annotations, report);
         let relays = [("auto", RelayChoice::Auto), ("splice", RelayChoice::Splice)];
         if let Some(relay) = annotations.choice(RELAY, &relays) {
             self.relay = relay;
@@ -97,7 +102,10 @@ impl Overrides {
 fn warn_unknown(annotations: &Fields<'_>, report: &Report) {
     for name in annotations.names() {
         let path = annotations.path(&name);
-        if !name.starts_with(PREFIX) || KNOWN.contains(&name.as_str()) {
+        if !name.starts_with(PREFIX)
+            || KNOWN.contains(&name.as_str())
+            || balancing::NAMES.contains(&name.as_str())
+        {
             continue;
         }
         if LATER.contains(&name.as_str()) {
@@ -107,9 +115,10 @@ fn warn_unknown(annotations: &Fields<'_>, report: &Report) {
         let hint = if name == "sluice.dev/idle-timeout-ms" {
             "use spec.idle_timeout_ms".to_owned()
         } else {
-            match nearest(&name, &KNOWN) {
+            let known = [&KNOWN[..], &balancing::NAMES].concat();
+            match nearest(&name, &known) {
                 Some(near) => format!("did you mean {near:?}?"),
-                None => format!("known are {}", KNOWN.join(", ")),
+                None => format!("known are {}", known.join(", ")),
             }
         };
         report.warn(path, format!("unknown annotation {name:?} is ignored; {hint}"));
