@@ -14,6 +14,7 @@ mod harness;
 mod relay;
 
 mod calls;
+mod endpoints;
 mod ends;
 mod families;
 mod faults;
