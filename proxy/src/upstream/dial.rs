@@ -132,7 +132,7 @@ impl Dialer {
     /// Connects a client to an endpoint of a pool; resolving and all attempts together take at most `within`.
     pub async fn dial(&self, pool: &Pool, client: IpAddr, within: Duration) -> Dialled {
         let deadline = Instant::now() + within;
-        let timeout = || DialError::Timeout { service: pool.service.clone(), after: within };
+        let timeout = || DialError::Timeout { service: pool.mapping.service.clone(), after: within };
         match timeout_at(deadline.into(), self.refresh(pool)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Dialled { attempts: 0, result: Err(error.into()) },
@@ -144,7 +144,7 @@ impl Dialer {
             client,
             tried: Vec::new(),
             running: Vec::new(),
-            last: DialError::NoEndpoint { service: pool.service.clone() },
+            last: DialError::NoEndpoint { service: pool.mapping.service.clone() },
             over: false,
         };
         let result = match race.begin() {
@@ -160,9 +160,9 @@ impl Dialer {
     /// # Errors
     /// Why there are none, of the backup service neither.
     pub(super) async fn refresh(&self, pool: &Pool) -> Result<(), ResolveError> {
-        let own = self.resolver.resolve(&pool.service, pool.families).await;
-        let backup = match &pool.rule.backup {
-            Some(service) => self.resolver.resolve(service, pool.families).await.unwrap_or_else(|error| {
+        let own = self.resolver.resolve(&pool.mapping.service, pool.mapping.families).await;
+        let backup = match &pool.backup {
+            Some(to) => self.resolver.resolve(&to.service, to.families).await.unwrap_or_else(|error| {
                 tracing::debug!(mapping = %pool.name(), %error, "no backup");
                 Vec::new()
             }),
@@ -201,7 +201,7 @@ impl Race<'_> {
     /// Attempts that may still be begun, and whether one of them is for another family than the last.
     fn left(&self) -> (u32, bool) {
         let budget =
-            self.pool.rule.attempts.saturating_sub(u32::try_from(self.tried.len()).unwrap_or(u32::MAX));
+            self.pool.rule().attempts.saturating_sub(u32::try_from(self.tried.len()).unwrap_or(u32::MAX));
         if self.over || budget == 0 {
             return (0, false);
         }
@@ -211,13 +211,14 @@ impl Race<'_> {
 
     /// Begins attempts until one has to be waited for, or there are none left.
     fn begin(&mut self) -> Option<Connected> {
-        while !self.over && self.tried.len() < usize::try_from(self.pool.rule.attempts).unwrap_or(usize::MAX)
+        while !self.over
+            && self.tried.len() < usize::try_from(self.pool.rule().attempts).unwrap_or(usize::MAX)
         {
             let Some((address, seat)) = self.pool.next(self.client, &self.tried, self.telemetry) else {
                 break;
             };
             self.tried.push(address);
-            match attempt::begin(address, &self.pool.rule.source) {
+            match attempt::begin(address, &self.pool.rule().source) {
                 Ok(Begun::Connected(socket)) => {
                     return Some(self.won(Connected { socket, address, seat }, self.running.len()));
                 }

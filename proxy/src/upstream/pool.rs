@@ -3,25 +3,24 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::board::{Asking, Board, Event, Member, Order, Seat};
 use super::endpoint::Endpoint;
 use super::health::{FULL, Transition};
-use crate::config::model::{Balancing, Families, Mapping, Service};
+use crate::config::model::{Balancing, Mapping, Service};
 use crate::telemetry::{EndpointSnapshot, Telemetry};
 
 /// The endpoints of a mapping in service. What is known of an endpoint stays over reloads while the mapping's
 /// name and the endpoint's address do.
 #[derive(Debug)]
 pub struct Pool {
-    name: Arc<str>,
-    label: Arc<str>,
-    pub(super) service: Service,
-    pub(super) families: Families,
-    pub(super) rule: Balancing,
-    board: Arc<Mutex<Board>>,
+    /// Whose endpoints they are.
+    pub(super) mapping: Mapping,
+    /// The same to the backup service, where it has one.
+    pub(super) backup: Option<Mapping>,
+    board: Mutex<Board>,
 }
 
 /// What an operator changes about an endpoint.
@@ -47,50 +46,44 @@ impl Pool {
     /// That of a mapping; `previous` is the one which a mapping of the same name had.
     #[must_use]
     pub fn new(mapping: &Mapping, previous: Option<&Arc<Self>>) -> Arc<Self> {
-        let mut pool = Self {
-            name: Arc::clone(&mapping.name.0),
-            label: Arc::clone(&mapping.stats_name),
-            service: mapping.service.clone(),
-            families: mapping.families,
-            rule: mapping.balancing.clone(),
-            board: Arc::default(),
-        };
-        let Some(previous) = previous else { return Arc::new(pool) };
-        if pool.is_like(previous) {
-            return Arc::clone(previous);
+        if let Some(same) = previous.filter(|previous| previous.mapping == *mapping) {
+            return Arc::clone(same);
         }
         // A board of its own: connections that began before a reload ask for the endpoints of their time.
-        let mut board = previous.board.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if pool.rule.check.is_none() {
+        let mut board = previous.map(|previous| previous.board().clone()).unwrap_or_default();
+        if mapping.balancing.check.is_none() {
             board.unchecked();
         }
-        pool.board = Arc::new(Mutex::new(board));
-        Arc::new(pool)
-    }
-
-    fn is_like(&self, other: &Self) -> bool {
-        self.label == other.label
-            && self.service == other.service
-            && self.families == other.families
-            && self.rule == other.rule
+        let to = |service: &Service| Mapping { service: service.clone(), ..mapping.clone() };
+        let backup = mapping.balancing.backup.as_ref().map(to);
+        Arc::new(Self { mapping: mapping.clone(), backup, board: Mutex::new(board) })
     }
 
     /// The mapping's name.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
-        &self.name
+        &self.mapping.name.0
     }
 
     /// The label of the mapping's metrics.
     #[must_use]
     pub fn label(&self) -> &Arc<str> {
-        &self.label
+        &self.mapping.stats_name
+    }
+
+    /// How they are chosen.
+    pub(super) fn rule(&self) -> &Balancing {
+        &self.mapping.balancing
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something to the board, and tells what came of it.
     fn with<T>(&self, telemetry: &Telemetry, act: impl FnOnce(&mut Board) -> T) -> T {
         let (result, events) = {
-            let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut board = self.board();
             (act(&mut board), std::mem::take(&mut board.events))
         };
         for event in events {
@@ -100,10 +93,10 @@ impl Pool {
     }
 
     fn tell(&self, (endpoint, transition): Event, telemetry: &Telemetry) {
-        let mapping = &self.name;
+        let mapping = self.name();
         match transition {
             Transition::Ejected { span } => {
-                telemetry.ejected(&self.label);
+                telemetry.ejected(self.label());
                 tracing::warn!(%mapping, %endpoint, ?span, "endpoint ejected: too many connections to it failed");
             }
             Transition::Returned => {
@@ -127,12 +120,12 @@ impl Pool {
         telemetry: &Telemetry,
     ) -> Option<(SocketAddr, Seat)> {
         let asking = Asking { client, tried, now: Instant::now() };
-        self.with(telemetry, |board| board.next(&self.rule, asking))
+        self.with(telemetry, |board| board.next(self.rule(), asking))
     }
 
     /// How many endpoints could be next, and whether one is of another family than the last that was tried.
     pub(super) fn left(&self, tried: &[SocketAddr]) -> (usize, bool) {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner).left(tried)
+        self.board().left(tried)
     }
 
     /// A connection to an endpoint was made.
@@ -142,20 +135,20 @@ impl Pool {
 
     /// A connection to an endpoint came to nothing.
     pub(super) fn failed(&self, address: SocketAddr, telemetry: &Telemetry) {
-        self.with(telemetry, |board| board.failed(address, &self.rule, Instant::now()));
+        self.with(telemetry, |board| board.failed(address, self.rule(), Instant::now()));
     }
 
     /// A check of an endpoint ended.
     pub(super) fn checked(&self, address: SocketAddr, good: bool, telemetry: &Telemetry) {
-        telemetry.checked(&self.label, good);
-        if let Some(rule) = &self.rule.check {
+        telemetry.checked(self.label(), good);
+        if let Some(rule) = &self.rule().check {
             self.with(telemetry, |board| board.checked(address, good, rule, Instant::now()));
         }
     }
 
     /// Endpoints that checks have to ask.
     pub(super) fn to_check(&self) -> Vec<SocketAddr> {
-        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        let board = self.board();
         let asked = board.members().iter().filter(|member| member.order != Order::Disabled);
         asked.map(|member| member.endpoint.address).collect()
     }
@@ -182,7 +175,7 @@ impl Pool {
             true
         });
         if changed {
-            tracing::info!(mapping = %self.name, endpoint = %address, %change, "endpoint changed by the admin endpoint");
+            tracing::info!(mapping = %self.name(), endpoint = %address, %change, "endpoint changed by the admin endpoint");
         }
         changed
     }
@@ -191,7 +184,7 @@ impl Pool {
     pub(super) fn snapshots(&self, telemetry: &Telemetry) -> Vec<EndpointSnapshot> {
         let now = Instant::now();
         self.with(telemetry, |board| {
-            board.settle(&self.rule, now);
+            board.settle(self.rule(), now);
             board.members().iter().map(|member| self.snapshot(member, now)).collect()
         })
     }
@@ -205,8 +198,8 @@ impl Pool {
             Order::Enabled => "up",
         };
         EndpointSnapshot {
-            mapping: Arc::clone(&self.name),
-            stats_name: Arc::clone(&self.label),
+            mapping: Arc::clone(self.name()),
+            stats_name: Arc::clone(self.label()),
             endpoint: member.endpoint.address,
             backup: member.backup,
             state,

@@ -43,7 +43,7 @@ pub(super) async fn watch(pool: Arc<Pool>, dialer: Arc<Dialer>) {
         if let Err(error) = dialer.refresh(&pool).await {
             tracing::debug!(mapping = %pool.name(), %error, "no endpoints");
         }
-        let Some(check) = &pool.rule.check else { return };
+        let Some(check) = &pool.rule().check else { return };
         round(&pool, check, &dialer, spread).await;
         // The first is at once; later ones are spread, so that many processes do not ask at one time.
         spread = check.interval / 10;
@@ -56,7 +56,7 @@ pub(super) async fn watch(pool: Arc<Pool>, dialer: Arc<Dialer>) {
 async fn round(pool: &Arc<Pool>, check: &Check, dialer: &Arc<Dialer>, spread: Duration) {
     let mut asked = JoinSet::new();
     for address in pool.to_check() {
-        let (check, source) = (check.clone(), pool.rule.source);
+        let (check, source) = (check.clone(), pool.rule().source);
         let delay = spread.mul_f64(fastrand::f64());
         asked.spawn(async move {
             sleep(delay).await;

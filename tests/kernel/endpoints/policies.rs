@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
-use super::{answers, attempts, endpoint, hosts, shares, start};
+use super::{ADMIN, answers, attempts, endpoint, hosts, shares, start};
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, read_all};
 use crate::relay::{FRONT, ready};
@@ -40,6 +40,8 @@ fn the_fewest_connections_are_filled_up() {
         });
     }
     let mut sluice = start("sluice.dev/load-balancer: least-connections,");
+    let shown = ADMIN.json("/config")["listeners"][0]["routes"][0]["mappings"][0]["balancing"].clone();
+    assert_eq!((&shown["policy"], &shown["connect_attempts"]), (&"least-connections".into(), &3.into()));
     let open = || {
         let mut stream = connect(FRONT);
         let mut name = [0; 15];
