@@ -91,6 +91,10 @@ impl Drop for Seat {
     }
 }
 
+/// What a rank is made of, by how much it weighs.
+const UNHEALTHY: u8 = 4;
+const BACKUP: u8 = 2;
+
 /// Who is to be connected.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asking<'a> {
@@ -100,8 +104,16 @@ pub(super) struct Asking<'a> {
     pub(super) now: Instant,
 }
 
-/// What happened to an endpoint.
-pub(super) type Event = (SocketAddr, Transition);
+/// What is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// An endpoint changed.
+    Endpoint(SocketAddr, Transition),
+    /// None is healthy: from now on all are used.
+    NoneHealthy,
+    /// One is healthy again.
+    SomeHealthy,
+}
 
 /// The endpoints of one mapping.
 #[derive(Debug, Clone, Default)]
@@ -111,6 +123,8 @@ pub(super) struct Board {
     told: [Vec<Endpoint>; 2],
     /// For [`Policy::SourceHash`]; made when it is asked for.
     table: Option<Arc<Maglev>>,
+    /// The last connection found none healthy.
+    desperate: bool,
     /// Not told yet.
     pub(super) events: Vec<Event>,
 }
@@ -193,6 +207,11 @@ impl Board {
         self.settle(rule, asking.now);
         let rank = self.ranks(rule, asking.tried);
         let best = self.members.iter().filter_map(&rank).min()?;
+        // Of those that are left after an attempt this says nothing.
+        if asking.tried.is_empty() && self.desperate != (best >= UNHEALTHY) {
+            self.desperate = best >= UNHEALTHY;
+            self.events.push(if self.desperate { Event::NoneHealthy } else { Event::SomeHealthy });
+        }
         let may = |member: &Member| rank(member) == Some(best);
         let index = match rule.policy {
             Policy::RoundRobin => self.in_turn(may),
@@ -219,7 +238,7 @@ impl Board {
     pub(super) fn settle(&mut self, rule: &Balancing, now: Instant) {
         for member in &mut self.members {
             if let Some(transition) = member.health.settle(&rule.ejection, now) {
-                self.events.push((member.endpoint.address, transition));
+                self.events.push(Event::Endpoint(member.endpoint.address, transition));
             }
             member.share = member.health.share(rule.slow_start, now);
         }
@@ -242,7 +261,7 @@ impl Board {
             let ejected = ejections_count && member.health.ejected_until().is_some();
             let unhealthy = ejected || member.health.is_down();
             let avoided = address.is_ipv6() == avoid_ipv6;
-            Some(u8::from(unhealthy) << 2 | u8::from(member.backup) << 1 | u8::from(avoided))
+            Some(u8::from(unhealthy) * UNHEALTHY + u8::from(member.backup) * BACKUP + u8::from(avoided))
         }
     }
 
@@ -293,7 +312,7 @@ impl Board {
         let room = self.may_be_ejected(rule, self.ejected() + 1);
         let Some(member) = self.member(address) else { return };
         if let Some(transition) = member.health.failed(&rule.ejection, room, now) {
-            self.events.push((address, transition));
+            self.events.push(Event::Endpoint(address, transition));
         }
     }
 
@@ -301,7 +320,7 @@ impl Board {
     pub(super) fn checked(&mut self, address: SocketAddr, good: bool, rule: &Check, now: Instant) {
         let checked = self.member(address).filter(|member| member.order != Order::Disabled);
         if let Some(transition) = checked.and_then(|member| member.health.checked(good, rule, now)) {
-            self.events.push((address, transition));
+            self.events.push(Event::Endpoint(address, transition));
         }
     }
 

@@ -92,8 +92,13 @@ impl Pool {
         result
     }
 
-    fn tell(&self, (endpoint, transition): Event, telemetry: &Telemetry) {
+    fn tell(&self, event: Event, telemetry: &Telemetry) {
         let mapping = self.name();
+        let (endpoint, transition) = match event {
+            Event::Endpoint(endpoint, transition) => (endpoint, transition),
+            Event::NoneHealthy => return tracing::warn!(%mapping, "no endpoint is healthy: all are used"),
+            Event::SomeHealthy => return tracing::info!(%mapping, "an endpoint is healthy again"),
+        };
         match transition {
             Transition::Ejected { span } => {
                 telemetry.ejected(self.label());

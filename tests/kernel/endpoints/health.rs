@@ -112,6 +112,24 @@ fn a_check_that_cannot_connect_takes_an_endpoint_out_before_any_connection() {
 }
 
 #[test]
+fn with_no_endpoint_healthy_all_are_used_and_that_is_told_once() {
+    if !ready("with_no_endpoint_healthy_all_are_used_and_that_is_told_once") {
+        return;
+    }
+    hosts(&["127.0.0.2", "127.0.0.3"]);
+    // They serve, and fail their checks: these expect something else.
+    Backend::named("127.0.0.2:7001", "a");
+    Backend::named("127.0.0.3:7001", "b");
+    let mut sluice =
+        start("sluice.dev/check-interval-ms: 50, sluice.dev/check-unhealthy: 1, sluice.dev/check-expect: z,");
+    await_state("127.0.0.2:7001", "down");
+    await_state("127.0.0.3:7001", "down");
+    assert_eq!(answers(10), shares([("a", 5), ("b", 5)]));
+    assert!(sluice.expect_log("no endpoint is healthy").contains(MAPPING));
+    assert_eq!(sluice.logged("no endpoint is healthy"), 0);
+}
+
+#[test]
 fn a_backup_is_used_while_no_other_is_healthy() {
     if !ready("a_backup_is_used_while_no_other_is_healthy") {
         return;

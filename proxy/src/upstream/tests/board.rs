@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::super::board::{Asking, Board, Order, Seat};
+use super::super::board::{Asking, Board, Event, Order, Seat};
 use super::super::endpoint::Endpoint;
 use super::{address, endpoint};
 use crate::config::model::{Balancing, Check, Ejection, Policy};
@@ -187,9 +187,17 @@ fn backups_are_used_while_no_other_is_healthy() {
     fixture.check(address(1), false);
     assert_eq!(fixture.pick(), Some(address(9)));
     fixture.check(address(9), false);
-    assert_eq!(fixture.pick(), Some(address(1)), "with none healthy, its own are as good");
+    fixture.board.events.clear();
+    for _ in 0..3 {
+        assert_eq!(fixture.pick(), Some(address(1)), "with none healthy, its own are as good");
+    }
+    assert_eq!(fixture.board.events, [Event::NoneHealthy], "told once");
     fixture.check(address(1), true);
-    assert_eq!(fixture.pick(), Some(address(1)));
+    fixture.board.events.clear();
+    for _ in 0..3 {
+        assert_eq!(fixture.pick(), Some(address(1)));
+    }
+    assert_eq!(fixture.board.events, [Event::SomeHealthy]);
 }
 
 #[test]
