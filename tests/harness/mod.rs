@@ -6,6 +6,8 @@ pub(crate) mod bpf;
 pub(crate) mod client;
 pub(crate) mod net;
 pub(crate) mod payload;
+pub(crate) mod probe;
+pub(crate) mod program;
 pub(crate) mod repair;
 pub(crate) mod sluice;
 pub(crate) mod sockmap;

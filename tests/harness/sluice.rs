@@ -24,10 +24,11 @@ pub(crate) static JOIN_AFTER: OnceLock<&str> = OnceLock::new();
 #[derive(Debug)]
 pub(crate) struct Builder {
     folder: PathBuf,
-    admin: Option<Admin>,
     flags: Vec<String>,
     /// The process list of the cgroup it is to live in.
     cgroup: Option<PathBuf>,
+    /// setpriv(1)'s flags besides those that end it with the test.
+    privileges: &'static [&'static str],
 }
 
 /// A running sluice; killed when dropped.
@@ -50,14 +51,13 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, admin: None, flags: Vec::new(), cgroup: None }
+        Self { folder, flags: Vec::new(), cgroup: None, privileges: &[] }
     }
 
     /// With its admin endpoint here.
     #[must_use]
-    pub(crate) fn admin(mut self, admin: Admin) -> Self {
-        self.admin = Some(admin);
-        self
+    pub(crate) fn admin(self, admin: Admin) -> Self {
+        self.flags(&["--admin", admin.0])
     }
 
     /// With more flags.
@@ -71,6 +71,13 @@ impl Builder {
     #[must_use]
     pub(crate) fn within(mut self, cgroup: PathBuf) -> Self {
         self.cgroup = Some(cgroup);
+        self
+    }
+
+    /// Without any capability, though root's files are its own.
+    #[must_use]
+    pub(crate) fn without_capabilities(mut self) -> Self {
+        self.privileges = &["--bounding-set", "-all", "--inh-caps", "-all"];
         self
     }
 
@@ -94,9 +101,12 @@ impl Builder {
         let mut child = Command::new("sh")
             .args(["-c", "echo $$ > \"$0\"; exec \"$@\""])
             .arg(self.cgroup.as_deref().unwrap_or(Path::new("/dev/null")))
-            .args(["setpriv", "--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
+            .args(["setpriv", "--pdeathsig", "KILL"])
+            .args(self.privileges)
+            .args([env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
-            .args(["--log-format", "json", "--admin", self.admin.map_or("none", |admin| admin.0)])
+            .args(["--log-format", "json"])
+            .args(if self.flags.iter().any(|f| f == "--admin") { &[][..] } else { &["--admin", "none"] })
             .args(&self.flags)
             .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
             .stdin(Stdio::null())
@@ -167,6 +177,16 @@ impl Sluice {
     /// How many lines with this in them were logged since the last line that was waited for.
     pub(crate) fn logged(&self, text: &str) -> usize {
         self.log.try_iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Ends it; whatever it wrote that nobody has waited for.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub(crate) fn last_words(mut self) -> String {
+        self.signal(Signal::TERM);
+        self.wait();
+        self.log.iter().chain(self.access.iter()).collect::<Vec<_>>().join("\n")
     }
 
     /// Process id.

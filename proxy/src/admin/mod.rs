@@ -19,6 +19,7 @@ use crate::telemetry::Telemetry;
 use crate::upstream::Directory;
 pub use server::serve;
 pub use state::{Phase, State};
+pub use view::listeners;
 
 /// What the endpoint shows and acts on.
 #[derive(Debug, Clone)]

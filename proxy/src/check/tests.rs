@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::{Format, Report};
 use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::model::Config;
 
 fn finding(severity: Severity, discarded: bool) -> Diagnostic {
     Diagnostic {
@@ -16,7 +17,9 @@ fn finding(severity: Severity, discarded: bool) -> Diagnostic {
 }
 
 fn written(diagnostics: &[Diagnostic], format: Format) -> String {
-    let report = Report { diagnostics, listeners: 1, mappings: 2, discarded: 1 };
+    let config = Config::default();
+    let report =
+        Report { diagnostics, config: &config, served: Vec::new(), listeners: 1, mappings: 2, discarded: 1 };
     let mut out = Vec::new();
     report.write(format, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -52,8 +55,9 @@ fn only_what_costs_something_is_bad() {
     ];
     for (diagnostic, good) in cases {
         let discarded = usize::from(diagnostic.discarded);
-        let report =
-            Report { diagnostics: std::slice::from_ref(&diagnostic), listeners: 0, mappings: 0, discarded };
+        let (diagnostics, config) = (std::slice::from_ref(&diagnostic), Config::default());
+        let served = Vec::new();
+        let report = Report { diagnostics, config: &config, served, listeners: 0, mappings: 0, discarded };
         assert_eq!(report.is_good(), good, "{diagnostic:?}");
     }
 }

@@ -102,9 +102,10 @@ impl<S> RouteTable<S> {
             None => None,
             Some(wanted) => Some(self.contexts.originator(wanted)?),
         };
-        let before = previous.and_then(|p| p.targets.get(&mapping.name));
-        let state = before.map_or_else(|| Arc::new(state(mapping)), |target| Arc::clone(&target.state));
-        let pool = Pool::new(mapping, before.map(|target| &target.pool));
+        // Its own place first: a mapping may be on several addresses.
+        let known = self.targets.get(&mapping.name).or_else(|| previous?.targets.get(&mapping.name));
+        let state = known.map_or_else(|| Arc::new(state(mapping)), |target| Arc::clone(&target.state));
+        let pool = Pool::new(mapping, known.map(|target| &target.pool));
         Some(Arc::new(Target { mapping: mapping.clone(), originate, pool, state }))
     }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::board::{Asking, Board, Event, Member, Order, Seat};
 use super::endpoint::Endpoint;
 use super::health::{FULL, Transition};
-use crate::config::model::{Balancing, Mapping, Service};
+use crate::config::model::{Balancing, Mapping, Service, Weight};
 use crate::telemetry::{EndpointSnapshot, Telemetry};
 
 /// The endpoints of a mapping in service. What is known of an endpoint stays over reloads while the mapping's
@@ -46,6 +46,8 @@ impl Pool {
     /// That of a mapping; `previous` is the one which a mapping of the same name had.
     #[must_use]
     pub fn new(mapping: &Mapping, previous: Option<&Arc<Self>>) -> Arc<Self> {
+        // Its share among mappings says nothing about endpoints, and may differ where it is on several addresses.
+        let mapping = &Mapping { weight: Weight(0), ..mapping.clone() };
         if let Some(same) = previous.filter(|previous| previous.mapping == *mapping) {
             return Arc::clone(same);
         }

@@ -82,6 +82,8 @@ async fn a_reload_keeps_the_pool_where_nothing_changed_and_the_counts_where_some
     let first = Pool::new(&mapping(up, Balancing::default()), None);
     let connected = dialer.dial(&first, CLIENT, Duration::from_secs(3)).await.result.unwrap();
     assert!(std::sync::Arc::ptr_eq(&first, &Pool::new(&mapping(up, Balancing::default()), Some(&first))));
+    let heavier = Mapping { weight: Weight(50), ..mapping(up, Balancing::default()) };
+    assert!(std::sync::Arc::ptr_eq(&first, &Pool::new(&heavier, Some(&first))), "on another address, say");
     let second = Pool::new(&mapping(up, Balancing { attempts: 9, ..Balancing::default() }), Some(&first));
     assert_eq!(second.snapshots(dialer.telemetry())[0].active, 1);
     drop(connected);

@@ -2,6 +2,7 @@
 
 mod balancing;
 mod filters;
+mod listeners;
 mod mappings;
 mod seeds;
 mod services;
