@@ -18,6 +18,21 @@ pub(crate) fn private() {
     ip(&["link", "set", "lo", "up"]);
 }
 
+/// Gives this thread, and what is started from it, an /etc/hosts of its own.
+///
+/// # Panics
+/// Without root.
+pub(crate) fn hosts(lines: &str) {
+    // SAFETY: this thread leaves the mounts and the working directory that it shared; no descriptor is shared.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.expect("a mount namespace needs root");
+    run("mount", &["--make-rprivate", "/"]);
+    let file = format!("{}/hosts-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    std::fs::write(&file, lines).unwrap();
+    run("mount", &["--bind", &file, "/etc/hosts"]);
+    // The mount keeps the file; its name is not needed any more.
+    std::fs::remove_file(&file).unwrap();
+}
+
 /// Runs `inside` in a thread with a network of its own, joined to this thread's by a veth pair.
 /// `near` and `far` are the addresses of its two ends, with the length of their prefix.
 ///

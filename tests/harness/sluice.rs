@@ -180,6 +180,11 @@ impl Sluice {
         }
     }
 
+    /// How many lines with this in them were logged since the last line that was waited for.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        self.log.try_iter().filter(|line| line.contains(text)).count()
+    }
+
     /// Ends it; whatever it wrote that nobody has waited for.
     ///
     /// # Panics

@@ -16,6 +16,7 @@ mod relay;
 mod bandwidth;
 mod breakers;
 mod calls;
+mod endpoints;
 mod ends;
 mod families;
 mod faults;

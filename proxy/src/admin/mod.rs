@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::conn::Tracker;
 use crate::telemetry::Telemetry;
+use crate::upstream::Directory;
 pub use server::serve;
 pub use state::{Phase, State};
 pub use view::listeners;
@@ -29,6 +30,8 @@ pub struct Handles {
     pub telemetry: Telemetry,
     /// What the app says of itself.
     pub state: Arc<State>,
+    /// Every endpoint of the mappings in service.
+    pub directory: Arc<Directory>,
     /// Where wishes go.
     pub wishes: mpsc::Sender<Wish>,
 }

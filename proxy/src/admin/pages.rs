@@ -39,6 +39,14 @@ const ENDPOINTS: &[Endpoint] = &[
         connections,
     )
     .long(),
+    get(
+        "/endpoints",
+        "[?mapping=NAME]",
+        "the endpoints of every mapping and how they are (JSON)",
+        &["mapping"],
+        endpoints,
+    )
+    .long(),
     get("/config", "", "what is served, what was found fault with, settings (JSON)", &[], |h, _| {
         json(&view::config(h))
     })
@@ -56,6 +64,13 @@ const ENDPOINTS: &[Endpoint] = &[
         "have the kernel relay connections, or none",
         &["kernel"],
         control::relay,
+    ),
+    post(
+        "/endpoint",
+        "?mapping=NAME&endpoint=ADDRESS[&state=enabled|drained|disabled][&weight=N|own]",
+        "have an endpoint take connections, or none, or another share of them",
+        &["mapping", "endpoint", "state", "weight"],
+        control::endpoint,
     ),
     post("/drain", "", "stop accepting, and exit when open connections have ended", &[], control::drain),
 ];
@@ -168,6 +183,14 @@ fn ready(handles: &Handles, _: &Query) -> Result<Answer, Refusal> {
             Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, phase.as_str()))
         }
     }
+}
+
+fn endpoints(handles: &Handles, query: &Query) -> Result<Answer, Refusal> {
+    let mut endpoints = handles.directory.snapshots();
+    if let Some(name) = query.get("mapping") {
+        endpoints.retain(|e| [&e.mapping, &e.stats_name].into_iter().any(|n| **n == *name));
+    }
+    json(&endpoints)
 }
 
 fn connections(handles: &Handles, query: &Query) -> Result<Answer, Refusal> {

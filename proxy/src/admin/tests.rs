@@ -1,5 +1,5 @@
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,12 +15,13 @@ use super::{Handles, Phase, State, Wish};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::Loaded;
 use crate::config::model::{
-    Config, Downstream, Families, Host, Listener, Mapping, MappingName, Matcher, RelayChoice, Route, Service,
-    Weight,
+    Balancing, Config, Downstream, Families, Host, Listener, Mapping, MappingName, Matcher, RelayChoice,
+    Route, Service, Weight,
 };
 use crate::config::settings::Settings;
 use crate::conn::{ConnRecord, Tracker};
 use crate::telemetry::Telemetry;
+use crate::upstream::Directory;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -53,6 +54,7 @@ impl Endpoint {
             tracker: Tracker::new(10, telemetry.clone()),
             telemetry,
             state: State::new(Settings::default()),
+            directory: Arc::new(Directory::new(Arc::default())),
             wishes: wish,
         };
         let stop = CancellationToken::new();
@@ -97,6 +99,7 @@ fn loaded() -> Loaded {
         proxy_protocol: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: false },
+        balancing: Balancing::default(),
         relay: RelayChoice::Splice,
         timeouts: settings.timeouts,
         limits: crate::config::model::Limits::default(),
@@ -153,7 +156,7 @@ async fn every_listed_path_is_there_and_no_other() {
         })
         .filter(|(_, path)| path.starts_with('/'))
         .collect();
-    assert_eq!(listed.len(), 9, "{}", list.body);
+    assert_eq!(listed.len(), 11, "{}", list.body);
     for (method, path) in listed {
         let (allow, wrong) =
             if method == "GET" { ("allow: get, head", "PUT") } else { ("allow: post", "GET") };

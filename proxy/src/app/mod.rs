@@ -22,7 +22,7 @@ use crate::relay::Relays;
 use crate::relay::kernel::KernelRelay;
 use crate::telemetry::Telemetry;
 use crate::tls::Contexts;
-use crate::upstream::Dialer;
+use crate::upstream::{Dialer, Directory};
 use admin::Admin;
 use expiry::Expiry;
 use triggers::Triggers;
@@ -59,6 +59,7 @@ struct App {
     settings: Settings,
     telemetry: Telemetry,
     ctx: Arc<Ctx>,
+    directory: Arc<Directory>,
     loader: Loader,
     listeners: Listeners,
     state: Arc<State>,
@@ -79,6 +80,8 @@ impl App {
         }
         let tracker = Tracker::new(limit, telemetry.clone());
         let state = State::new(settings.clone());
+        let dialer = Arc::new(Dialer::new(telemetry.clone()));
+        let directory = Arc::new(Directory::new(Arc::clone(&dialer)));
         let (wish, wishes) = mpsc::channel(4);
         // First of all, so that it can be asked why nothing else is there yet.
         let admin = Admin::start(
@@ -87,6 +90,7 @@ impl App {
                 tracker: Arc::clone(&tracker),
                 telemetry: telemetry.clone(),
                 state: Arc::clone(&state),
+                directory: Arc::clone(&directory),
                 wishes: wish,
             },
         )
@@ -102,7 +106,7 @@ impl App {
         let routes = compile(&loaded.config, None, &relays);
         let ctx = Arc::new(Ctx {
             tracker,
-            dialer: Dialer::default(),
+            dialer,
             relays,
             sockets: settings.sockets,
             handshakes: settings.handshakes,
@@ -111,7 +115,8 @@ impl App {
             routes: RwLock::new(Arc::new(routes)),
             stop: CancellationToken::new(),
         });
-        observe(&ctx, &telemetry, &state);
+        observe(&ctx, &directory, &telemetry, &state);
+        directory.serve(ctx.routes().targets().map(|target| &target.pool));
         telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
 
         let mut listeners =
@@ -135,6 +140,7 @@ impl App {
             settings,
             telemetry,
             ctx,
+            directory,
             loader,
             listeners,
             state,
@@ -176,6 +182,7 @@ impl App {
         self.listeners.retire_all_but(addresses.iter().copied()).await;
         self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
         *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        self.directory.serve(self.ctx.routes().targets().map(|target| &target.pool));
         self.listeners.accept();
         self.reloads.follow(&loaded.material);
         self.expiry.watch(&loaded.config);
@@ -198,12 +205,14 @@ impl App {
 }
 
 /// Lets telemetry and the admin endpoint look at what is there.
-fn observe(ctx: &Arc<Ctx>, telemetry: &Telemetry, state: &State) {
-    // The tracker reports to telemetry: a strong reference back would keep both for ever.
+fn observe(ctx: &Arc<Ctx>, directory: &Arc<Directory>, telemetry: &Telemetry, state: &State) {
+    // All report to telemetry: a strong reference back would keep both for ever.
     let tracker = Arc::downgrade(&ctx.tracker);
     telemetry.connections(move || tracker.upgrade().map(|t| t.snapshots()).unwrap_or_default());
     let served = Arc::downgrade(ctx);
     telemetry.mappings(move || served.upgrade().map(|ctx| ctx.usage()).unwrap_or_default());
+    let directory = Arc::downgrade(directory);
+    telemetry.endpoints(move || directory.upgrade().map(|d| d.snapshots()).unwrap_or_default());
     if let Some(kernel) = ctx.relays.kernel() {
         telemetry.kernel(kernel.stats());
         state.kernel_relay(true);

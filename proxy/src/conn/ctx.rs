@@ -48,7 +48,7 @@ pub struct Ctx {
     /// Every open connection.
     pub tracker: Arc<Tracker>,
     /// Makes upstream connections.
-    pub dialer: Dialer,
+    pub dialer: Arc<Dialer>,
     /// Moves the bytes.
     pub relays: Relays,
     /// How upstream sockets watch their peer.

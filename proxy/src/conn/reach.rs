@@ -16,7 +16,7 @@ use crate::relay::tls::Leg;
 use crate::route::Target;
 use crate::telemetry::{self, CloseReason};
 use crate::tls::{HandshakeError, Originator, facts, shake_hands};
-use crate::upstream::{Asked, Card, Connected, DialError, PreludeError, request_tls, tell};
+use crate::upstream::{Asked, Card, Connected, DialError, Dialled, PreludeError, request_tls, tell};
 
 /// Connects to a target's upstream and does everything that comes before the client's bytes, all within the
 /// connect timeout.
@@ -28,9 +28,11 @@ pub(super) async fn reach<S>(
 ) -> Result<Side, CloseReason> {
     let mapping = &target.mapping;
     let begun = Instant::now();
-    let dialled = ctx.dialer.dial(&mapping.service, mapping.families, mapping.timeouts.connect).await;
-    let Connected { socket, address } = dialled.map_err(|error| refused(&error, record, mapping))?;
-    record.connected(address, begun.elapsed());
+    let dialled = ctx.dialer.dial(&target.pool, record.peer().ip(), mapping.timeouts.connect).await;
+    let Dialled { attempts, result } = dialled;
+    record.attempted(attempts);
+    let Connected { socket, address, seat } = result.map_err(|error| refused(&error, record, mapping))?;
+    record.connected(address, seat, begun.elapsed());
     let deadline = begun + mapping.timeouts.connect;
     let upstream = match mapping.proxy_protocol {
         None => Raw { socket, spoken: Spoken::default() },
@@ -144,7 +146,8 @@ fn refused(error: &DialError, record: &ConnRecord, mapping: &Mapping) -> CloseRe
     match error {
         DialError::Resolve(_) => CloseReason::ResolveFailed,
         DialError::Timeout { .. } => CloseReason::ConnectTimeout,
-        DialError::NoLocalPort { .. } => CloseReason::NoLocalPort,
+        DialError::NoEndpoint { .. } => CloseReason::NoUpstream,
+        DialError::Source { .. } | DialError::NoLocalPort { .. } => CloseReason::NoLocalPort,
         DialError::NoDescriptor { .. } => CloseReason::Overflow,
         DialError::Failed { .. } => CloseReason::ConnectFailed,
     }

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::tracker::Tracker;
 use crate::classify::Introduced;
 use crate::telemetry::{CloseReason, Handshake, Progress, RelayKind, Side, TlsFacts};
+use crate::upstream::Seat;
 
 /// Facts of one open connection; shared with whoever lists connections.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Facts {
     pub(super) sni: OnceLock<Arc<str>>,
     pub(super) tls: OnceLock<Arc<TlsFacts>>,
     pub(super) upstream: OnceLock<SocketAddr>,
+    /// Attempts to connect to an endpoint.
+    pub(super) attempts: AtomicU32,
     pub(super) upstream_tls: OnceLock<Arc<TlsFacts>>,
     pub(super) relay: OnceLock<Relayed>,
     /// Why the kernel does not carry both directions.
@@ -54,6 +57,8 @@ pub struct ConnRecord {
     facts: Arc<Facts>,
     tracker: Arc<Tracker>,
     reason: CloseReason,
+    /// Counts it at its endpoint.
+    seat: OnceLock<Seat>,
 }
 
 impl Facts {
@@ -66,7 +71,7 @@ impl Facts {
 impl ConnRecord {
     pub(super) fn new(facts: Arc<Facts>, tracker: Arc<Tracker>) -> Self {
         // A task that is dropped half-way (runtime shutdown) was ended by us.
-        Self { facts, tracker, reason: CloseReason::Drained }
+        Self { facts, tracker, reason: CloseReason::Drained, seat: OnceLock::new() }
     }
 
     /// Number of the connection, unique in this process.
@@ -133,9 +138,15 @@ impl ConnRecord {
         self.tracker.handshake(side, Handshake::Failed, took);
     }
 
-    /// Notes the upstream's address and how long connecting took.
-    pub fn connected(&self, upstream: SocketAddr, took: Duration) {
+    /// Notes how often connecting was tried.
+    pub fn attempted(&self, attempts: u32) {
+        self.facts.attempts.store(attempts, Relaxed);
+    }
+
+    /// Notes the upstream's address and how long connecting took, and keeps the connection's place there.
+    pub fn connected(&self, upstream: SocketAddr, seat: Seat, took: Duration) {
         let _ = self.facts.upstream.set(upstream);
+        let _ = self.seat.set(seat);
         self.facts.connect_micros.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 

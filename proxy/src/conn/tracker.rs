@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,7 @@ impl Tracker {
             sni: OnceLock::new(),
             tls: OnceLock::new(),
             upstream: OnceLock::new(),
+            attempts: AtomicU32::new(0),
             upstream_tls: OnceLock::new(),
             relay: OnceLock::new(),
             fallback: OnceLock::new(),
@@ -138,6 +139,7 @@ fn snapshot(facts: &Facts) -> ConnSnapshot {
         sni: facts.sni.get().map(Arc::clone),
         tls: facts.tls.get().map(Arc::clone),
         upstream: facts.upstream.get().copied(),
+        attempts: facts.attempts.load(Relaxed),
         upstream_tls: facts.upstream_tls.get().map(Arc::clone),
         relay: relay.map(|r| r.kind.as_str()),
         fallback: facts.fallback.get().copied(),

@@ -12,6 +12,7 @@ use wheel::Wheel;
 
 use crate::config::model::{self, Config, Mapping, MappingName, Matcher, Prelude, ProxySources};
 use crate::tls::{Contexts, Originator, Terminator};
+use crate::upstream::Pool;
 
 /// Everything that is served at one moment. A connection keeps the target it was given; a reload
 /// swaps the table and leaves the old one to its last user.
@@ -43,6 +44,8 @@ pub struct Target<S> {
     pub mapping: Mapping,
     /// TLS towards its upstream.
     pub originate: Option<Arc<Originator>>,
+    /// The endpoints of its service, and how they are.
+    pub pool: Arc<Pool>,
     /// What is kept per mapping: its place in the kernel's tables, and what counts against its limits.
     pub state: Arc<S>,
 }
@@ -58,10 +61,9 @@ pub struct Group<S> {
 }
 
 impl<S> RouteTable<S> {
-    /// Compiles a configuration. Mappings that `previous` knows by name, or
-    /// a live connection, keep their state, and
-    /// routes whose members and weights did not change keep their turn. What `contexts` lacks could not be
-    /// built: what needs it is left out, rather than served without.
+    /// Compiles a configuration. Mappings that `previous` knows by name, or a live connection, keep their
+    /// state, and routes whose members and weights did not change keep their turn. What `contexts` lacks could
+    /// not be built: what needs it is left out, rather than served without.
     pub fn compile(
         config: &Config,
         contexts: Contexts,
@@ -82,7 +84,7 @@ impl<S> RouteTable<S> {
                         None => continue,
                     },
                 };
-                let targets = route.mappings.iter().filter_map(|m| table.target(m, &mut state));
+                let targets = route.mappings.iter().filter_map(|m| table.target(m, previous, &mut state));
                 let targets: Vec<_> = targets.collect();
                 let before = before.and_then(|listener| listener.groups.get(&route.matcher));
                 let group = Arc::new(Group::new(&route.matcher, terminate, targets, before));
@@ -98,7 +100,12 @@ impl<S> RouteTable<S> {
         table
     }
 
-    fn target(&self, mapping: &Mapping, state: &mut impl FnMut(&Mapping) -> S) -> Option<Arc<Target<S>>> {
+    fn target(
+        &self,
+        mapping: &Mapping,
+        previous: Option<&Self>,
+        state: &mut impl FnMut(&Mapping) -> S,
+    ) -> Option<Arc<Target<S>>> {
         let originate = match &mapping.originate {
             None => None,
             Some(wanted) => Some(self.contexts.originator(wanted)?),
@@ -106,7 +113,9 @@ impl<S> RouteTable<S> {
         // This table's too: a mapping may be on several addresses.
         let kept = self.states.get(&mapping.name).and_then(Weak::upgrade);
         let state = kept.unwrap_or_else(|| Arc::new(state(mapping)));
-        Some(Arc::new(Target { mapping: mapping.clone(), originate, state }))
+        let known = self.targets.get(&mapping.name).or_else(|| previous?.targets.get(&mapping.name));
+        let pool = Pool::new(mapping, known.map(|target| &target.pool));
+        Some(Arc::new(Target { mapping: mapping.clone(), originate, pool, state }))
     }
 
     /// What is served on an address.

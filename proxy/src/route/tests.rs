@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::model::{
-    Downstream, Families, Host, Limits, Listener, NamePattern, RelayChoice, Route, Service, Timeouts, Weight,
+    Balancing, Downstream, Families, Host, Limits, Listener, NamePattern, RelayChoice, Route, Service,
+    Timeouts, Weight,
 };
 
 fn mapping(name: &str, weight: u32) -> Mapping {
@@ -17,6 +18,7 @@ fn mapping(name: &str, weight: u32) -> Mapping {
         proxy_protocol: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
+        balancing: Balancing::default(),
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
         limits: Limits::default(),

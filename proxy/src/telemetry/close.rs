@@ -15,7 +15,7 @@ pub enum CloseReason {
     UpstreamTimeout,
     /// No route of the listener takes this connection.
     NoRoute,
-    /// Every mapping of the route has weight 0.
+    /// Every mapping of the route has weight 0, or every endpoint of the mapping is drained, disabled or of weight 0.
     NoUpstream,
     /// The upstream's name has no address.
     ResolveFailed,
@@ -23,7 +23,7 @@ pub enum CloseReason {
     ConnectFailed,
     /// The upstream did not answer within the connect timeout.
     ConnectTimeout,
-    /// No local port was free towards the upstream (EADDRNOTAVAIL).
+    /// No local port was free towards the upstream (EADDRNOTAVAIL), or the mapping's source address is not this host's.
     NoLocalPort,
     /// The peer's PROXY header was not complete within the client-hello timeout.
     ProxyHeaderTimeout,

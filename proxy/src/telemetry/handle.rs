@@ -10,7 +10,7 @@ use super::access_log::{AccessLog, Event};
 use super::logging::{self, LogError, LogHandle};
 use super::metrics::{Metrics, Sources};
 use super::queue;
-use super::{CloseReason, ConnSnapshot, Handshake, MappingUsage, Side};
+use super::{Attempt, CloseReason, ConnSnapshot, EndpointSnapshot, Handshake, MappingUsage, Side};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::Config;
 use crate::config::settings;
@@ -47,6 +47,8 @@ pub(super) type Connections = Box<dyn Fn() -> Vec<ConnSnapshot> + Send + Sync>;
 
 /// Tells what every mapping has in use.
 type Mappings = Box<dyn Fn() -> Vec<MappingUsage> + Send + Sync>;
+/// Lists every endpoint in service.
+type Endpoints = Box<dyn Fn() -> Vec<EndpointSnapshot> + Send + Sync>;
 
 /// Handle to everything that is measured or written; clones share. The default counts, and writes
 /// nothing.
@@ -60,6 +62,7 @@ struct Inner {
     access: Option<AccessLog>,
     log: LogHandle,
     connections: Arc<OnceLock<Connections>>,
+    endpoints: OnceLock<Endpoints>,
     kernel: OnceLock<Arc<dyn KernelStats>>,
     mappings: OnceLock<Mappings>,
     /// Reasons against the kernel relay that were logged.
@@ -95,13 +98,20 @@ impl Telemetry {
         connections: Arc<OnceLock<Connections>>,
     ) -> Self {
         let metrics = Metrics::new().expect("names and labels are constants that the tests prove");
-        let (kernel, mappings, explained) = (OnceLock::new(), OnceLock::new(), Mutex::default());
-        Self { inner: Arc::new(Inner { metrics, access, log, connections, kernel, mappings, explained }) }
+        let (endpoints, kernel, mappings) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let explained = Mutex::default();
+        let inner = Inner { metrics, access, log, connections, endpoints, kernel, mappings, explained };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Where open connections are listed from; the first call counts.
     pub fn connections(&self, source: impl Fn() -> Vec<ConnSnapshot> + Send + Sync + 'static) {
         let _ = self.inner.connections.set(Box::new(source));
+    }
+
+    /// Where endpoints are listed from; the first call counts.
+    pub fn endpoints(&self, source: impl Fn() -> Vec<EndpointSnapshot> + Send + Sync + 'static) {
+        let _ = self.inner.endpoints.set(Box::new(source));
     }
 
     /// Where the kernel relay tells how it is; the first call counts.
@@ -163,6 +173,21 @@ impl Telemetry {
         self.explain(reason);
     }
 
+    /// An attempt to connect for the mapping with this label ended.
+    pub fn attempted(&self, label: &str, attempt: Attempt) {
+        self.inner.metrics.attempted(label, attempt);
+    }
+
+    /// An endpoint of the mapping with this label was ejected.
+    pub fn ejected(&self, label: &str) {
+        self.inner.metrics.ejected(label);
+    }
+
+    /// A check of an endpoint of the mapping with this label ended.
+    pub fn checked(&self, label: &str, good: bool) {
+        self.inner.metrics.checked(label, good);
+    }
+
     /// A TLS handshake with the peer on `side` ended, after this long.
     pub fn handshake(&self, side: Side, how: Handshake, took: Duration) {
         self.inner.metrics.handshake(side, how, took);
@@ -186,6 +211,7 @@ impl Telemetry {
         let sources = Sources {
             connections: &|| inner.connections.get().map(|list| list()).unwrap_or_default(),
             mappings: &|| inner.mappings.get().map(|tell| tell()).unwrap_or_default(),
+            endpoints: &|| inner.endpoints.get().map(|list| list()).unwrap_or_default(),
             kernel: inner.kernel.get().map(Arc::as_ref),
             log_lines_lost: inner.log.lost(),
             lines_lost: inner.access.as_ref().map_or(0, AccessLog::lost),

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod close;
+mod endpoint;
 mod handle;
 mod logging;
 mod metrics;
@@ -13,6 +14,7 @@ mod transfer;
 mod usage;
 
 pub use close::{CloseReason, Side};
+pub use endpoint::{Attempt, EndpointSnapshot};
 pub use handle::{Guard, KernelMapping, KernelStats, Telemetry};
 pub use logging::{LogError, LogHandle};
 pub use snapshot::ConnSnapshot;

@@ -38,6 +38,18 @@ metrics! {
         "From accept to close.", ["mapping"];
     CONNECT_DURATION = "sluice_connect_duration_seconds",
         "From choosing the mapping to a connected upstream socket.", ["mapping"];
+    CONNECT_ATTEMPTS = "sluice_connect_attempts_total",
+        "Attempts to connect to an endpoint, and what they came to; a connection may take several.",
+        ["mapping", "result"];
+    ENDPOINT_UP = "sluice_endpoint_up",
+        "1 for an endpoint that takes new connections; 0 ejected, down, drained or disabled.",
+        ["mapping", "endpoint"];
+    ENDPOINT_ACTIVE = "sluice_endpoint_connections_active",
+        "Connections open to an endpoint at the moment.", ["mapping", "endpoint"];
+    ENDPOINT_EJECTIONS = "sluice_endpoint_ejections_total",
+        "Times that an endpoint was left alone because connections to it failed.", ["mapping"];
+    ENDPOINT_CHECKS = "sluice_endpoint_checks_total",
+        "Active checks of endpoints, and what they came to.", ["mapping", "result"];
     FALLBACKS = "sluice_relay_fallbacks_total",
         "Connections that the kernel relays not at all or in one direction only, and why.", ["reason"];
 

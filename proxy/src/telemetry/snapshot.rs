@@ -31,6 +31,8 @@ pub struct ConnSnapshot {
     pub upstream_tls: Option<Arc<TlsFacts>>,
     /// The upstream's address, once connected.
     pub upstream: Option<SocketAddr>,
+    /// Attempts to connect to an endpoint, the successful one included.
+    pub attempts: u32,
     /// `kernel`, `splice` or `tls`, once relaying.
     pub relay: Option<&'static str>,
     /// Why the kernel relay does not carry it.

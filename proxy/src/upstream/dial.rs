@@ -1,18 +1,25 @@
-//! Connects, within a deadline, trying one address after another.
+//! Connects to an endpoint of a pool, within a deadline, trying one after another and two families side by side.
 
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
+use super::attempt::{self, Begun};
+use super::board::Seat;
 use super::endpoint::Endpoint;
+use super::pool::Pool;
 use super::resolve::{ResolveError, Resolver};
-use crate::config::model::{Families, Service};
-use crate::sockopt;
+use crate::config::model::Service;
+use crate::telemetry::{Attempt, Telemetry};
+
+/// How long an attempt goes on alone where the next would be of the other family (RFC 8305, section 8).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Why there is no connection to an upstream.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +27,12 @@ pub enum DialError {
     /// Its name has no address.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// None of its endpoints may be given connections.
+    #[error("no endpoint of {service} takes connections: all are drained, disabled or of weight 0")]
+    NoEndpoint {
+        /// Who was to be dialled.
+        service: Service,
+    },
     /// It did not answer in time.
     #[error("{service} did not answer within {after:?}")]
     Timeout {
@@ -27,6 +40,14 @@ pub enum DialError {
         service: Service,
         /// The connect timeout.
         after: Duration,
+    },
+    /// The mapping's source address cannot be used.
+    #[error("{address} is not to connect from: {source}")]
+    Source {
+        /// The address.
+        address: IpAddr,
+        /// The kernel's answer.
+        source: io::Error,
     },
     /// No local port was free (EADDRNOTAVAIL).
     #[error("no local port is free towards {address}; widen net.ipv4.ip_local_port_range")]
@@ -50,6 +71,25 @@ pub enum DialError {
     },
 }
 
+impl DialError {
+    /// How an attempt's failure is counted.
+    pub(super) fn counted(&self) -> Attempt {
+        match self {
+            Self::Failed { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
+                Attempt::Refused
+            }
+            Self::Failed { source, .. } if source.kind() == io::ErrorKind::TimedOut => Attempt::Timeout,
+            Self::Failed { .. } => Attempt::Unreachable,
+            Self::Timeout { .. } => Attempt::Timeout,
+            Self::Resolve(_)
+            | Self::NoEndpoint { .. }
+            | Self::Source { .. }
+            | Self::NoLocalPort { .. }
+            | Self::NoDescriptor { .. } => Attempt::NotMade,
+        }
+    }
+}
+
 /// A connected upstream.
 #[derive(Debug)]
 pub struct Connected {
@@ -57,81 +97,221 @@ pub struct Connected {
     pub socket: OwnedFd,
     /// Whom it reached.
     pub address: SocketAddr,
+    /// Counts it at its endpoint.
+    pub seat: Seat,
+}
+
+/// What dialling came to.
+#[derive(Debug)]
+pub struct Dialled {
+    /// Attempts that were made, the last one included.
+    pub attempts: u32,
+    /// The connection, or why there is none.
+    pub result: Result<Connected, DialError>,
 }
 
 /// Makes upstream connections.
 #[derive(Debug, Default)]
 pub struct Dialer {
     resolver: Resolver,
+    telemetry: Telemetry,
 }
 
 impl Dialer {
-    /// Connects to a service; resolving and all attempts together take at most `within`.
+    /// One that tells `telemetry` of its attempts.
+    #[must_use]
+    pub fn new(telemetry: Telemetry) -> Self {
+        Self { resolver: Resolver::default(), telemetry }
+    }
+
+    /// Where attempts and checks are counted.
+    pub(super) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// Connects a client to an endpoint of a pool; resolving and all attempts together take at most `within`.
+    pub async fn dial(&self, pool: &Pool, client: IpAddr, within: Duration) -> Dialled {
+        let deadline = Instant::now() + within;
+        let timeout = || DialError::Timeout { service: pool.mapping.service.clone(), after: within };
+        match timeout_at(deadline.into(), self.refresh(pool)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Dialled { attempts: 0, result: Err(error.into()) },
+            Err(_elapsed) => return Dialled { attempts: 0, result: Err(timeout()) },
+        }
+        let mut race = Race {
+            pool,
+            telemetry: &self.telemetry,
+            client,
+            tried: Vec::new(),
+            running: Vec::new(),
+            last: DialError::NoEndpoint { service: pool.mapping.service.clone() },
+            over: false,
+        };
+        let result = match race.begin() {
+            Some(connected) => Ok(connected),
+            // Boxed: a neighbour on this host need not hold the room for it.
+            None => Box::pin(race.wait(deadline, timeout)).await,
+        };
+        Dialled { attempts: u32::try_from(race.tried.len()).unwrap_or(u32::MAX), result }
+    }
+
+    /// Has a pool's endpoints be what its services resolve to.
     ///
     /// # Errors
-    /// The last attempt's failure.
-    pub async fn dial(
-        &self,
-        service: &Service,
-        families: Families,
-        within: Duration,
-    ) -> Result<Connected, DialError> {
-        let deadline = Instant::now() + within;
-        let timeout = || DialError::Timeout { service: service.clone(), after: within };
-        let resolved = timeout_at(deadline.into(), self.resolver.resolve(service, families)).await;
-        let endpoints = resolved.map_err(|_elapsed| timeout())??;
-        let mut last = timeout();
-        let mut left = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
-        for Endpoint { address, .. } in endpoints {
-            // An address that does not answer leaves the others their share of the time.
-            let share = deadline.saturating_duration_since(Instant::now()) / left;
-            left -= 1;
-            match timeout_at((Instant::now() + share).into(), self.attempt(address)).await {
-                Ok(Ok(socket)) => return Ok(Connected { socket, address }),
-                Ok(Err(error)) => last = classify(address, error),
-                Err(_elapsed) => last = timeout(),
+    /// Why there are none, of the backup service neither.
+    pub(super) async fn refresh(&self, pool: &Pool) -> Result<(), ResolveError> {
+        let own = self.resolver.resolve(&pool.mapping.service, pool.mapping.families).await;
+        let backup = match &pool.backup {
+            Some(to) => self.resolver.resolve(&to.service, to.families).await.unwrap_or_else(|error| {
+                tracing::debug!(mapping = %pool.name(), %error, "no backup");
+                Vec::new()
+            }),
+            None => Vec::new(),
+        };
+        let own: Vec<Endpoint> = match own {
+            Err(error) if backup.is_empty() => return Err(error),
+            own => own.unwrap_or_default(),
+        };
+        pool.set(&own, &backup, &self.telemetry);
+        Ok(())
+    }
+}
+
+/// The attempts for one connection.
+struct Race<'a> {
+    pool: &'a Pool,
+    telemetry: &'a Telemetry,
+    client: IpAddr,
+    tried: Vec<SocketAddr>,
+    /// In the order they were begun.
+    running: Vec<Running>,
+    /// Why the last attempt came to nothing.
+    last: DialError,
+    /// No more attempts are to be begun.
+    over: bool,
+}
+
+struct Running {
+    stream: TcpStream,
+    address: SocketAddr,
+    seat: Seat,
+}
+
+impl Race<'_> {
+    /// Attempts that may still be begun, and whether one of them is for another family than the last.
+    fn left(&self) -> (u32, bool) {
+        let budget =
+            self.pool.rule().attempts.saturating_sub(u32::try_from(self.tried.len()).unwrap_or(u32::MAX));
+        if self.over || budget == 0 {
+            return (0, false);
+        }
+        let (left, other_family) = self.pool.left(&self.tried);
+        (budget.min(u32::try_from(left).unwrap_or(u32::MAX)), other_family)
+    }
+
+    /// Begins attempts until one has to be waited for, or there are none left.
+    fn begin(&mut self) -> Option<Connected> {
+        while !self.over
+            && self.tried.len() < usize::try_from(self.pool.rule().attempts).unwrap_or(usize::MAX)
+        {
+            let Some((address, seat)) = self.pool.next(self.client, &self.tried, self.telemetry) else {
+                break;
+            };
+            self.tried.push(address);
+            match attempt::begin(address, &self.pool.rule().source) {
+                Ok(Begun::Connected(socket)) => {
+                    return Some(self.won(Connected { socket, address, seat }, self.running.len()));
+                }
+                Ok(Begun::Waiting(stream)) => {
+                    self.running.push(Running { stream, address, seat });
+                    return None;
+                }
+                Err(error) => self.lost(address, error),
             }
         }
-        Err(last)
+        self.over = true;
+        None
     }
 
-    async fn attempt(&self, address: SocketAddr) -> io::Result<OwnedFd> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
-        sockopt::apply(SockRef::from(&socket))?;
-        if is_connected(socket.connect(&address.into()))? {
-            return Ok(socket.into());
+    /// Waits for the first attempt that succeeds, and begins another whenever one fails or takes its time.
+    async fn wait(
+        &mut self,
+        deadline: Instant,
+        timeout: impl Fn() -> DialError,
+    ) -> Result<Connected, DialError> {
+        while !self.running.is_empty() {
+            let now = Instant::now();
+            let (left, other_family) = self.left();
+            let mut until = deadline;
+            if left > 0 {
+                // An endpoint that does not answer leaves the others their share of the time.
+                until = now + deadline.saturating_duration_since(now) / (left + 1);
+            }
+            if other_family {
+                until = until.min(now + ATTEMPT_DELAY);
+            }
+            match timeout_at(until.into(), first(&self.running)).await {
+                Ok((index, Ok(()))) => {
+                    let Running { stream, address, seat } = self.running.remove(index);
+                    let socket = stream.into_std().map_err(|source| DialError::Failed { address, source })?;
+                    return Ok(self.won(Connected { socket: socket.into(), address, seat }, index));
+                }
+                Ok((index, Err(error))) => {
+                    let address = self.running.remove(index).address;
+                    self.lost(address, attempt::classify(address, error));
+                }
+                Err(_elapsed) if left == 0 => {
+                    for Running { address, .. } in std::mem::take(&mut self.running) {
+                        self.lost(address, timeout());
+                    }
+                    break;
+                }
+                Err(_elapsed) => {}
+            }
+            if let Some(connected) = self.begin() {
+                return Ok(connected);
+            }
         }
-        // A neighbour on this host has answered within the call: asked again, connect(2) says so
-        // without a round through epoll.
-        if is_connected(socket.connect(&address.into()))? {
-            return Ok(socket.into());
+        Err(std::mem::replace(&mut self.last, timeout()))
+    }
+
+    /// Counts the winner. The first `overtaken` of those still running began before it, and did not answer.
+    fn won(&mut self, connected: Connected, overtaken: usize) -> Connected {
+        let (pool, telemetry) = (self.pool, self.telemetry);
+        pool.connected(connected.address, telemetry);
+        telemetry.attempted(pool.label(), Attempt::Connected);
+        for (index, Running { address, .. }) in self.running.drain(..).enumerate() {
+            telemetry.attempted(pool.label(), Attempt::Overtaken);
+            if index < overtaken {
+                pool.failed(address, telemetry);
+            }
         }
-        let stream = TcpStream::from_std(socket.into())?;
-        stream.writable().await?;
-        if let Some(error) = stream.take_error()? {
-            return Err(error);
+        connected
+    }
+
+    fn lost(&mut self, address: SocketAddr, error: DialError) {
+        let counted = error.counted();
+        self.telemetry.attempted(self.pool.label(), counted);
+        if counted == Attempt::NotMade {
+            // This host's own trouble: the next endpoint would fare no better.
+            self.over = true;
+        } else {
+            tracing::debug!(mapping = %self.pool.name(), %error, "an attempt to connect failed");
+            self.pool.failed(address, self.telemetry);
         }
-        Ok(stream.into_std()?.into())
+        self.last = error;
     }
 }
 
-/// What connect(2) on a non-blocking socket answers: connected, or not yet.
-fn is_connected(answer: io::Result<()>) -> io::Result<bool> {
-    use rustix::io::Errno as E;
-    match answer {
-        Ok(()) => Ok(true),
-        Err(e) => match E::from_io_error(&e) {
-            Some(E::INPROGRESS | E::ALREADY | E::INTR) => Ok(false),
-            Some(E::ISCONN) => Ok(true),
-            _ => Err(e),
-        },
-    }
-}
-
-fn classify(address: SocketAddr, source: io::Error) -> DialError {
-    match rustix::io::Errno::from_io_error(&source) {
-        Some(rustix::io::Errno::ADDRNOTAVAIL) => DialError::NoLocalPort { address },
-        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => DialError::NoDescriptor { address },
-        _ => DialError::Failed { address, source },
-    }
+/// The first of these to be connected, or to fail.
+async fn first(running: &[Running]) -> (usize, io::Result<()>) {
+    poll_fn(|cx| {
+        for (index, Running { stream, .. }) in running.iter().enumerate() {
+            if let Poll::Ready(result) = attempt::poll(stream, cx) {
+                return Poll::Ready((index, result));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }

@@ -8,7 +8,7 @@ const COMMON: &[&str] = &["config::model", "config::settings", "crypto", "teleme
 
 /// A room, and what it may use besides [`COMMON`] and itself. Rooms not listed (app, doctor) put others together.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("admin", &["config", "conn", "drain"]),
+    ("admin", &["config", "conn", "drain", "upstream"]),
     ("classify", &[]),
     ("cli", &["config"]),
     ("config", &[]),

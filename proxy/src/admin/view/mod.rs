@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::Handles;
 use crate::config::model::{
-    Config, Limits, Listener, Mapping, Matcher, NamePattern, ProxySources, ProxyVersion, Rate, RelayChoice,
-    Timeouts,
+    Balancing, Check, Config, Limits, Listener, Mapping, Matcher, NamePattern, ProxySources, ProxyVersion,
+    Rate, RelayChoice, Timeouts,
 };
 use crate::config::settings_file;
 use crate::telemetry::Telemetry;
@@ -95,6 +95,7 @@ fn mapping(mapping: &Mapping) -> Value {
         "proxy_protocol": mapping.proxy_protocol.map(ProxyVersion::as_str),
         "starttls": mapping.prelude.map(tls::prelude),
         "families": { "ipv4": mapping.families.ipv4, "ipv6": mapping.families.ipv6 },
+        "balancing": balancing(&mapping.balancing),
         "relay": relay,
         "timeouts": timeouts(&mapping.timeouts),
         "limits": limits(&mapping.limits),
@@ -110,6 +111,36 @@ fn proxy_sources(sources: &ProxySources) -> Value {
         }
     };
     json!({ "from": from })
+}
+
+fn balancing(balancing: &Balancing) -> Value {
+    let Balancing { policy, attempts, backup, source, ejection, check, slow_start } = balancing;
+    json!({
+        "policy": policy.as_str(),
+        "connect_attempts": attempts,
+        "backup_service": backup.as_ref().map(ToString::to_string),
+        "source_address": { "ipv4": source.ipv4, "ipv6": source.ipv6 },
+        "eject": {
+            "after": ejection.after,
+            "ms": millis(ejection.base),
+            "max_ms": millis(ejection.most),
+            "max_percent": ejection.share,
+        },
+        "check": check.as_ref().map(self::check),
+        "slow_start_ms": millis(*slow_start),
+    })
+}
+
+/// What is said may be a password: its length alone is shown.
+fn check(check: &Check) -> Value {
+    json!({
+        "interval_ms": millis(check.interval),
+        "timeout_ms": millis(check.timeout),
+        "healthy": check.healthy,
+        "unhealthy": check.unhealthy,
+        "send_bytes": check.send.len(),
+        "expect_bytes": check.expect.len(),
+    })
 }
 
 /// Times without limit are null.

@@ -1,5 +1,6 @@
 //! What every dialect lowers into: proven values in sluice's own words, no dialect's.
 
+mod balancing;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod limits;
@@ -13,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use balancing::{Balancing, Check, Ejection, Policy, SourceAddress};
 pub use limits::{Limits, Rate, SourceLimits};
 pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use tls::{
@@ -159,6 +161,8 @@ pub struct Mapping {
     pub prelude: Option<Prelude>,
     /// Which address families a name may resolve to.
     pub families: Families,
+    /// Which of the service's endpoints a connection goes to.
+    pub balancing: Balancing,
     /// Which relay may carry it.
     pub relay: RelayChoice,
     /// How long each phase may take.
@@ -230,7 +234,8 @@ pub enum RelayChoice {
 /// How long each phase of a connection may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From choosing the mapping to a connected socket, all attempts together.
+    /// From choosing the mapping to a connected socket, all attempts together; each leaves those that may
+    /// follow their share.
     pub connect: Duration,
     /// No byte in either direction; `None` waits for ever.
     pub idle: Option<Duration>,

@@ -36,6 +36,7 @@ struct Line<'a> {
     tls_resumed: Option<bool>,
     client_subject: Option<&'a str>,
     upstream: Option<SocketAddr>,
+    attempts: u32,
     upstream_tls_version: Option<&'static str>,
     upstream_tls_cipher: Option<&'a str>,
     relay: Option<&'static str>,
@@ -74,6 +75,7 @@ fn json(event: Event, conn: &ConnSnapshot) -> String {
         tls_resumed: tls.map(|tls| tls.resumed),
         client_subject: tls.and_then(|tls| tls.subject.as_deref()),
         upstream: conn.upstream,
+        attempts: conn.attempts,
         upstream_tls_version: upstream_tls.map(|tls| tls.version),
         upstream_tls_cipher: upstream_tls.map(|tls| &*tls.cipher),
         relay: conn.relay,
@@ -104,6 +106,10 @@ fn text(event: Event, conn: &ConnSnapshot) -> String {
     let _ = write!(line, " -> {}", conn.listener);
     if let Some(upstream) = conn.upstream {
         let _ = write!(line, " -> {upstream}");
+    }
+    // The usual one says nothing.
+    if conn.attempts > 1 {
+        let _ = write!(line, " attempts={}", conn.attempts);
     }
     security(&mut line, conn);
     if let Some(relay) = conn.relay {

@@ -24,6 +24,7 @@ fn conn(id: u64) -> ConnSnapshot {
         sni: None,
         tls: None,
         upstream: Some("[::1]:8080".parse().unwrap()),
+        attempts: 1,
         upstream_tls: None,
         relay: Some("kernel"),
         fallback: None,
@@ -69,7 +70,7 @@ fn a_json_line_has_exactly_these_keys() {
         keys.sort();
         (line, keys)
     };
-    let mut expected = "alpn bandwidth client_subject connect_us duration_ms event fallback id listener mapping peer \
+    let mut expected = "alpn attempts bandwidth client_subject connect_us duration_ms event fallback id listener mapping peer \
                         proxy received received_in_kernel relay sent sent_in_kernel sni time tls_cipher tls_resumed \
                         tls_version upstream upstream_tls_cipher upstream_tls_version"
         .split_whitespace()

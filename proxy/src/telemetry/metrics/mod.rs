@@ -17,7 +17,7 @@ use prometheus::{
 };
 
 use super::names::{self, Metric};
-use super::{CloseReason, ConnSnapshot, Handshake, RelayKind, Side};
+use super::{Attempt, CloseReason, ConnSnapshot, Handshake, RelayKind, Side};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::model::Config;
 use ledger::Ledger;
@@ -48,6 +48,11 @@ pub(super) struct Metrics {
     bytes: IntCounterVec,
     connection_duration: HistogramVec,
     connect_duration: HistogramVec,
+    connect_attempts: IntCounterVec,
+    endpoint_up: IntGaugeVec,
+    endpoint_active: IntGaugeVec,
+    endpoint_ejections: IntCounterVec,
+    endpoint_checks: IntCounterVec,
     fallbacks: IntCounterVec,
     handshakes: IntCounterVec,
     handshake_duration: HistogramVec,
@@ -87,6 +92,11 @@ impl Metrics {
             bytes: counters(r, &names::BYTES)?,
             connection_duration: histograms(r, &names::CONNECTION_DURATION, &DURATIONS)?,
             connect_duration: histograms(r, &names::CONNECT_DURATION, &CONNECTS)?,
+            connect_attempts: counters(r, &names::CONNECT_ATTEMPTS)?,
+            endpoint_up: gauges(r, &names::ENDPOINT_UP)?,
+            endpoint_active: gauges(r, &names::ENDPOINT_ACTIVE)?,
+            endpoint_ejections: counters(r, &names::ENDPOINT_EJECTIONS)?,
+            endpoint_checks: counters(r, &names::ENDPOINT_CHECKS)?,
             fallbacks: counters(r, &names::FALLBACKS)?,
             handshakes: counters(r, &names::TLS_HANDSHAKES)?,
             handshake_duration: histograms(r, &names::TLS_HANDSHAKE_DURATION, &CONNECTS)?,
@@ -158,6 +168,18 @@ impl Metrics {
         self.connect_duration.with_label_values(&[&*label]).observe(connect.as_secs_f64());
     }
 
+    pub(super) fn attempted(&self, label: &str, attempt: Attempt) {
+        self.connect_attempts.with_label_values(&[label, attempt.as_str()]).inc();
+    }
+
+    pub(super) fn ejected(&self, label: &str) {
+        self.endpoint_ejections.with_label_values(&[label]).inc();
+    }
+
+    pub(super) fn checked(&self, label: &str, good: bool) {
+        self.endpoint_checks.with_label_values(&[label, result(good)]).inc();
+    }
+
     pub(super) fn fell_back(&self, reason: &str) {
         self.fallbacks.with_label_values(&[reason]).inc();
     }
@@ -226,6 +248,13 @@ impl Metrics {
         for reason in CloseReason::ALL {
             self.closed.with_label_values(&[mapping, reason.as_str(), reason.side().as_str()]);
         }
+        for attempt in Attempt::ALL {
+            self.connect_attempts.with_label_values(&[mapping, attempt.as_str()]);
+        }
+        for good in [true, false] {
+            self.endpoint_checks.with_label_values(&[mapping, result(good)]);
+        }
+        self.endpoint_ejections.with_label_values(&[mapping]);
         self.connection_duration.with_label_values(&[mapping]);
         self.connect_duration.with_label_values(&[mapping]);
     }
@@ -233,6 +262,11 @@ impl Metrics {
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How a check of an endpoint ended.
+fn result(good: bool) -> &'static str {
+    if good { "success" } else { "failure" }
 }
 
 fn opts(metric: &Metric) -> Opts {

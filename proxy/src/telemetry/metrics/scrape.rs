@@ -8,7 +8,7 @@ use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, TextEncoder};
 
-use super::super::{ConnSnapshot, KernelMapping, KernelStats, MappingUsage, Transfer};
+use super::super::{ConnSnapshot, EndpointSnapshot, KernelMapping, KernelStats, MappingUsage, Transfer};
 use super::{Metrics, ledger, signed};
 
 /// What a scrape reads besides the counters themselves.
@@ -17,6 +17,8 @@ pub(in super::super) struct Sources<'a> {
     pub(in super::super) connections: &'a dyn Fn() -> Vec<ConnSnapshot>,
     /// Tells what every mapping has in use.
     pub(in super::super) mappings: &'a dyn Fn() -> Vec<MappingUsage>,
+    /// Lists every endpoint in service.
+    pub(in super::super) endpoints: &'a dyn Fn() -> Vec<EndpointSnapshot>,
     /// The kernel relay, where there is one.
     pub(in super::super) kernel: Option<&'a dyn KernelStats>,
     /// Access-log lines dropped so far.
@@ -37,6 +39,7 @@ impl Metrics {
         for (label, sum) in self.ledger().totals(&live) {
             self.set_bytes(&label, sum);
         }
+        self.set_endpoints(&(sources.endpoints)());
         if let Some(kernel) = sources.kernel {
             self.kernel_pairs.set(signed(kernel.pairs()));
             self.kernel_budget.with_label_values(&["used"]).set(signed(kernel.budget_used()));
@@ -61,6 +64,19 @@ impl Metrics {
             let user = all.saturating_sub(in_kernel);
             raise(&self.bytes.with_label_values(&[mapping, direction, "kernel"]), in_kernel);
             raise(&self.bytes.with_label_values(&[mapping, direction, "userspace"]), user);
+        }
+    }
+
+    /// Only what is in service at this moment has series: addresses come and go.
+    fn set_endpoints(&self, endpoints: &[EndpointSnapshot]) {
+        self.endpoint_up.reset();
+        self.endpoint_active.reset();
+        for endpoint in endpoints {
+            let labels = [&*endpoint.stats_name, &endpoint.endpoint.to_string()];
+            // Mappings may share a label.
+            let up = self.endpoint_up.with_label_values(&labels);
+            up.set(up.get().max(i64::from(endpoint.state == "up")));
+            self.endpoint_active.with_label_values(&labels).add(endpoint.active.into());
         }
     }
 
@@ -92,6 +108,9 @@ impl Metrics {
         remove(&self.bytes, "mapping", mapping);
         remove(&self.kernel_bytes, "mapping", mapping);
         remove(&self.kernel_segments, "mapping", mapping);
+        remove(&self.connect_attempts, "mapping", mapping);
+        remove(&self.endpoint_ejections, "mapping", mapping);
+        remove(&self.endpoint_checks, "mapping", mapping);
         remove(&self.connection_duration, "mapping", mapping);
         remove(&self.connect_duration, "mapping", mapping);
     }

@@ -8,12 +8,13 @@ use std::time::Duration;
 use super::process::Stat;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::model::{
-    Config, Downstream, Families, Host, Identity, Limits, Listener, Mapping, MappingName, Matcher, Rate,
-    RelayChoice, Route, Service, Timeouts, Weight,
+    Balancing, Config, Downstream, Families, Host, Identity, Limits, Listener, Mapping, MappingName, Matcher,
+    Rate, RelayChoice, Route, Service, Timeouts, Weight,
 };
 use crate::telemetry::names::ALL;
 use crate::telemetry::{
-    CloseReason, ConnSnapshot, Handshake, KernelMapping, KernelStats, MappingUsage, Side, Telemetry,
+    Attempt, CloseReason, ConnSnapshot, EndpointSnapshot, Handshake, KernelMapping, KernelStats,
+    MappingUsage, Side, Telemetry,
 };
 
 fn listener() -> SocketAddr {
@@ -30,6 +31,7 @@ fn config(names: &[&str]) -> Config {
         proxy_protocol: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
+        balancing: Balancing::default(),
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
         limits: Limits::default(),
@@ -51,6 +53,7 @@ fn conn(id: u64, mapping: &str, moved: u64) -> ConnSnapshot {
         sni: None,
         tls: None,
         upstream: None,
+        attempts: 1,
         upstream_tls: None,
         relay: Some("kernel"),
         fallback: None,
@@ -390,4 +393,61 @@ fn proc_stat_is_read_past_any_command_name() {
     for end in 0..text.len() - 2 {
         assert_eq!(Stat::parse(&text[..end]), None, "{end}");
     }
+}
+
+#[test]
+fn attempts_and_checks_are_counted_from_zero_and_go_with_their_mapping() {
+    let telemetry = Telemetry::default();
+    telemetry.config_loaded(&config(&["pay"]), &[]);
+    let refused = r#"sluice_connect_attempts_total{mapping="pay",result="refused"}"#;
+    let failed = r#"sluice_endpoint_checks_total{mapping="pay",result="failure"}"#;
+    let ejected = r#"sluice_endpoint_ejections_total{mapping="pay"}"#;
+    // In one scrape.
+    let all = |telemetry: &Telemetry| {
+        let text = telemetry.metrics();
+        let value = |series: &str| {
+            text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse::<f64>().ok())
+        };
+        [refused, failed, ejected].map(value)
+    };
+    assert_eq!(all(&telemetry), [Some(0.0); 3]);
+    telemetry.attempted("pay", Attempt::Refused);
+    telemetry.attempted("pay", Attempt::Connected);
+    telemetry.checked("pay", false);
+    telemetry.checked("pay", true);
+    telemetry.ejected("pay");
+    assert_eq!(all(&telemetry), [Some(1.0); 3]);
+    telemetry.config_loaded(&config(&["web"]), &[]);
+    assert_eq!(all(&telemetry), [Some(1.0); 3], "the last word is told once");
+    assert_eq!(all(&telemetry), [None; 3]);
+}
+
+#[test]
+fn endpoints_have_series_while_they_are_in_service() {
+    let telemetry = Telemetry::default();
+    let endpoint = |n: u8, state| EndpointSnapshot {
+        mapping: "TCPMapping default/pay".into(),
+        stats_name: "pay".into(),
+        endpoint: ([10, 0, 0, n], 80).into(),
+        backup: false,
+        state,
+        weight: 1,
+        grown_percent: 100,
+        active: 3,
+        failures: 0,
+        ejected_ms: None,
+    };
+    let listed = Arc::new(Mutex::new(vec![endpoint(1, "up"), endpoint(2, "ejected"), endpoint(2, "down")]));
+    let source = Arc::clone(&listed);
+    telemetry.endpoints(move || source.lock().unwrap().clone());
+    let up =
+        |n| sample(&telemetry, &format!(r#"sluice_endpoint_up{{endpoint="10.0.0.{n}:80",mapping="pay"}}"#));
+    let active = |n| {
+        let series =
+            format!(r#"sluice_endpoint_connections_active{{endpoint="10.0.0.{n}:80",mapping="pay"}}"#);
+        sample(&telemetry, &series)
+    };
+    assert_eq!([up(1), up(2), active(1), active(2)], [1.0, 0.0, 3.0, 6.0].map(Some));
+    listed.lock().unwrap().remove(0);
+    assert_eq!([up(1), up(2), active(1)], [None, Some(0.0), None]);
 }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::config::model::fixtures::{origination, termination};
 use crate::config::model::{
-    Config, Downstream, Families, Limits, Listener, Mapping, MappingName, Matcher, NamePattern, RelayChoice,
-    Route, Service, Timeouts, Trust, Verification, Weight,
+    Balancing, Config, Downstream, Families, Limits, Listener, Mapping, MappingName, Matcher, NamePattern,
+    RelayChoice, Route, Service, Timeouts, Trust, Verification, Weight,
 };
 use crate::tls::Contexts;
 
@@ -17,6 +17,7 @@ fn config(termination: Termination, origination: Origination) -> Config {
         proxy_protocol: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
+        balancing: Balancing::default(),
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: second, idle: None, half_closed: None, max_age: None },
         limits: Limits::default(),

@@ -8,7 +8,7 @@ use super::group::Candidate;
 use super::listener::Stacks;
 use super::module::Module;
 use super::namespace::qualify;
-use super::overrides::Overrides;
+use super::overrides::{BalancingOverrides, Overrides};
 use super::service::{Port, Upstream};
 use super::spec::Spec;
 use super::tls::Tls;
@@ -88,6 +88,16 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
     let use_own = context.module.own_namespace_resolution;
     let host = qualify(upstream.host.clone(), &namespace, own_namespace, use_own, &field, report);
     let originate = terms.originate(&host);
+    let backup = overrides.balancing.backup.as_ref().map(|upstream| {
+        let field = BalancingOverrides::BACKUP_FIELD;
+        if upstream.tls && !terms.originates() {
+            let message =
+                "begins TLS where the mapping's own service does not; write both with https://, or neither";
+            report.discard(field, message);
+        }
+        let host = qualify(upstream.host.clone(), &namespace, own_namespace, use_own, field, report);
+        Service { host, port: port_of(upstream, terms.originates(), field, report) }
+    });
     let name: Arc<str> = report.resource().into();
     let mapping = Mapping {
         stats_name: spec
@@ -102,6 +112,7 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         originate,
         proxy_protocol: overrides.proxy_protocol,
         prelude: terms.upstream_prelude(),
+        balancing: overrides.balancing.lower(context.module.load_balancer, backup),
         relay: overrides.relay,
         timeouts: overrides.bounds.timeouts,
         limits: overrides.bounds.limits,

@@ -9,23 +9,23 @@ use crate::config::dialect::fields::{Fields, boolean, scalar, show};
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::dialect::words::nearest;
-use crate::config::model::Limits;
+use crate::config::model::{Limits, Policy};
 use crate::config::settings::Settings;
 
-const READ: [&str; 6] = [
+const READ: [&str; 7] = [
     "enable_ipv4",
     "enable_ipv6",
     "resolver",
     "circuit_breakers",
+    "load_balancer",
     "use_ambassador_namespace_for_service_resolution",
     "defaults",
 ];
 
 /// Keys that change TCP connections in Ambassador and nothing here yet.
-const NOT_YET: [(&str, &str); 7] = [
+const NOT_YET: [(&str, &str); 6] = [
     ("keepalive", "keepalive is a setting of sluice for both sides, see sockets in config/sluice.yaml"),
     ("tls", "give the certificates to a TLSContext"),
-    ("load_balancer", "addresses of a service take turns"),
     ("cluster_idle_timeout_ms", "it is HTTP's; TCP has the Module's annotation sluice.dev/idle-timeout-ms"),
     ("listener_idle_timeout_ms", "it is HTTP's; TCP has the Module's annotation sluice.dev/idle-timeout-ms"),
     (
@@ -44,6 +44,8 @@ pub(super) struct Module {
     pub(super) circuit_breakers: Option<CircuitBreaker>,
     /// What its annotations make of the settings' defaults.
     annotated: Option<Bounds>,
+    /// For mappings that do not say so themselves.
+    pub(super) load_balancer: Option<Policy>,
     pub(super) own_namespace_resolution: bool,
     /// `defaults.tls_secret_namespacing`.
     pub(super) secret_namespacing: Option<bool>,
@@ -144,9 +146,41 @@ fn config(resource: &Resource<'_>, report: &Report, found: &mut Vec<Diagnostic>)
         resolver: fields.raw("resolver").map(|value| scalar(value).unwrap_or_else(|| show(value))),
         circuit_breakers: breakers,
         annotated: None,
+        load_balancer: load_balancer(&fields, report),
         own_namespace_resolution: truth(&fields, "use_ambassador_namespace_for_service_resolution", report)
             .unwrap_or(false),
         secret_namespacing: defaults.and_then(|defaults| truth(&defaults, "tls_secret_namespacing", report)),
+    }
+}
+
+/// `load_balancer`: Ambassador's words for policies. Hashes of HTTP's headers and cookies are what Ambassador makes
+/// them for TCP: random.
+fn load_balancer(fields: &Fields<'_>, report: &Report) -> Option<Policy> {
+    let value = fields.raw("load_balancer")?;
+    let path = fields.path("load_balancer");
+    let policy = value.get("policy").and_then(scalar);
+    let Some(policy) = policy else {
+        report.error(path, format!("{} names no policy; the key is ignored", show(value)));
+        return None;
+    };
+    match policy.as_str() {
+        "round_robin" => Some(Policy::RoundRobin),
+        "least_request" => Some(Policy::LeastConnections),
+        "ring_hash" | "maglev" if value.get("source_ip").and_then(boolean) == Some(true) => {
+            Some(Policy::SourceHash)
+        }
+        "ring_hash" | "maglev" => {
+            let message = "hashes what only HTTP has; for TCP endpoints are random, as in Ambassador: write \
+                           source_ip: true to hash the client's address";
+            report.warn(path, message);
+            Some(Policy::Random)
+        }
+        other => {
+            let known = "round_robin, least_request, ring_hash, maglev";
+            report
+                .error(format!("{path}.policy"), format!("{other:?} is none of {known}; the key is ignored"));
+            None
+        }
     }
 }
 

@@ -14,8 +14,9 @@ use crate::config::dialect::report::Report;
 pub(super) const LONGEST_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 
 /// Where the fields of an HTTP Mapping live for TCP.
-const HINTS: [(&str, &str); 4] = [
+const HINTS: [(&str, &str); 5] = [
     ("connect_timeout_ms", "use the annotation sluice.dev/connect-timeout-ms"),
+    ("load_balancer", "use the annotation sluice.dev/load-balancer, or load_balancer of Module ambassador"),
     ("timeout_ms", "use idle_timeout_ms"),
     ("prefix", "only an HTTP Mapping has it"),
     ("hostname", "use host"),

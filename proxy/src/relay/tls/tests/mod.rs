@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Leg, TlsProgress, run};
 use crate::config::model::fixtures::{Authority, Wish, origination, termination};
 use crate::config::model::{
-    Config, Downstream, Families, Host, Limits, Listener, Mapping, MappingName, Matcher, NamePattern,
-    Origination, RelayChoice, Route, Service, Termination, Timeouts, Verification, Weight,
+    Balancing, Config, Downstream, Families, Host, Limits, Listener, Mapping, MappingName, Matcher,
+    NamePattern, Origination, RelayChoice, Route, Service, Termination, Timeouts, Verification, Weight,
 };
 use crate::config::settings::Settings;
 use crate::relay::Terms;
@@ -93,6 +93,7 @@ fn built(termination: Termination, origination: Origination) -> (Arc<Terminator>
         proxy_protocol: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
+        balancing: Balancing::default(),
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: second, idle: None, half_closed: None, max_age: None },
         limits: Limits::default(),

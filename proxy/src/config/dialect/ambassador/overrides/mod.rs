@@ -1,10 +1,12 @@
 //! Annotations `sluice.dev/…`: what a `TCPMapping` can ask of sluice beyond its CRD, and the Module for all.
 
+mod balancing;
 mod limits;
 mod tls;
 
 use std::time::Duration;
 
+pub(super) use balancing::BalancingOverrides;
 pub(super) use tls::TlsOverrides;
 
 use super::proxy_protocol;
@@ -128,13 +130,14 @@ pub(super) struct Overrides {
     pub(super) bounds: Bounds,
     pub(super) tls: TlsOverrides,
     pub(super) proxy_protocol: Option<ProxyVersion>,
+    pub(super) balancing: BalancingOverrides,
 }
 
 impl Overrides {
     /// Lays a mapping's annotations over what is in force without them.
     pub(super) fn read(resource: &Resource<'_>, defaults: Bounds, report: &Report) -> Self {
-        let (relay, tls) = (RelayChoice::default(), TlsOverrides::default());
-        let mut overrides = Self { relay, bounds: defaults, tls, proxy_protocol: None };
+        let (relay, tls, balancing) = Default::default();
+        let mut overrides = Self { relay, bounds: defaults, tls, proxy_protocol: None, balancing };
         let Some(metadata) = resource.metadata(report) else {
             return overrides;
         };
@@ -151,6 +154,7 @@ impl Overrides {
         self.bounds.apply(annotations, report);
         self.tls = TlsOverrides::read(annotations, report);
         self.proxy_protocol = proxy_protocol::sent(annotations);
+        self.balancing = BalancingOverrides::read(annotations, report);
         let relays = [("auto", RelayChoice::Auto), ("splice", RelayChoice::Splice)];
         if let Some(relay) = annotations.choice(RELAY, &relays) {
             self.relay = relay;
@@ -161,7 +165,10 @@ impl Overrides {
 fn warn_unknown(annotations: &Fields<'_>, report: &Report) {
     for name in annotations.names() {
         let path = annotations.path(&name);
-        if !name.starts_with(PREFIX) || KNOWN.contains(&name.as_str()) {
+        if !name.starts_with(PREFIX)
+            || KNOWN.contains(&name.as_str())
+            || balancing::NAMES.contains(&name.as_str())
+        {
             continue;
         }
         if name == proxy_protocol::FROM {
@@ -171,7 +178,8 @@ fn warn_unknown(annotations: &Fields<'_>, report: &Report) {
             report.discard(path, message);
             continue;
         }
-        let hint = if name == IDLE { "use spec.idle_timeout_ms".to_owned() } else { hint(&name, &KNOWN) };
+        let known = [&KNOWN[..], &balancing::NAMES].concat();
+        let hint = if name == IDLE { "use spec.idle_timeout_ms".to_owned() } else { hint(&name, &known) };
         report.warn(path, format!("unknown annotation {name:?} is ignored; {hint}"));
     }
 }

@@ -1,5 +1,6 @@
 //! Ambassador documents in, listeners and findings out, as tables.
 
+mod balancing;
 mod filters;
 mod limits;
 mod listeners;

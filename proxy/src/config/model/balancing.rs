@@ -1,0 +1,127 @@
+//! Which endpoint of a mapping's service a connection goes to, and which are left alone.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Service;
+
+/// How a mapping's connections are spread over the endpoints of its service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Balancing {
+    /// Whose turn it is.
+    pub policy: Policy,
+    /// Connect attempts for one connection at most, the first included; each goes to another endpoint.
+    pub attempts: u32,
+    /// Whose endpoints are used while none of the service's own is healthy.
+    pub backup: Option<Service>,
+    /// Where connections to endpoints come from.
+    pub source: SourceAddress,
+    /// When an endpoint that cannot be connected to is left alone.
+    pub ejection: Ejection,
+    /// What endpoints are asked, connections or not.
+    pub check: Option<Check>,
+    /// How long an endpoint's share grows after it has come back or joined others; zero is at once. Not for
+    /// [`Policy::SourceHash`], whose clients would move twice.
+    pub slow_start: Duration,
+}
+
+impl Default for Balancing {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            attempts: 3,
+            backup: None,
+            source: SourceAddress::default(),
+            ejection: Ejection::default(),
+            check: None,
+            slow_start: Duration::ZERO,
+        }
+    }
+}
+
+/// Whose turn it is among healthy endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// In turn, exactly by weight.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest of sluice's own connections, relative to its weight.
+    LeastConnections,
+    /// The less busy of two drawn by weight ("The Power of Two Random Choices").
+    Random,
+    /// By the client's address alone (Maglev): the same client goes to the same endpoint, in any process with
+    /// the same endpoints, and few clients move when one comes or goes.
+    SourceHash,
+}
+
+impl Policy {
+    /// The word for configuration and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round-robin",
+            Self::LeastConnections => "least-connections",
+            Self::Random => "random",
+            Self::SourceHash => "source-hash",
+        }
+    }
+}
+
+/// Local addresses to connect from; a family without one leaves the choice to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SourceAddress {
+    /// Towards IPv4 endpoints.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Towards IPv6 endpoints.
+    pub ipv6: Option<Ipv6Addr>,
+}
+
+impl SourceAddress {
+    /// The address to connect to `endpoint` from.
+    #[must_use]
+    pub fn towards(&self, endpoint: IpAddr) -> Option<IpAddr> {
+        match endpoint {
+            IpAddr::V4(_) => self.ipv4.map(IpAddr::V4),
+            IpAddr::V6(_) => self.ipv6.map(IpAddr::V6),
+        }
+    }
+}
+
+/// When an endpoint that cannot be connected to is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ejection {
+    /// Failures in a row that eject; 0 never does.
+    pub after: u32,
+    /// How long for at first. It doubles each time an endpoint fails again soon after.
+    pub base: Duration,
+    /// How long for at most.
+    pub most: Duration,
+    /// Percent of a mapping's endpoints that may be ejected at a time. Were it more, all would be used.
+    pub share: u32,
+}
+
+impl Default for Ejection {
+    /// Envoy's outlier detection has 5, 30 s and 300 s, and a share of 10 % that one endpoint may always exceed;
+    /// 50 % lets go of one family where a service has two.
+    fn default() -> Self {
+        Self { after: 5, base: Duration::from_secs(30), most: Duration::from_secs(300), share: 50 }
+    }
+}
+
+/// What endpoints are asked at intervals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// From one to the next; each is up to a tenth later, at random.
+    pub interval: Duration,
+    /// For connecting, sending and hearing what is expected.
+    pub timeout: Duration,
+    /// Successes in a row that make an unhealthy endpoint healthy.
+    pub healthy: u32,
+    /// Failures in a row that make a healthy endpoint unhealthy.
+    pub unhealthy: u32,
+    /// What is sent once connected.
+    pub send: Arc<[u8]>,
+    /// What has to be among what comes back; empty asks for a connection alone.
+    pub expect: Arc<[u8]>,
+}
