@@ -1,7 +1,7 @@
 //! The real binary, with a configuration, watched through what it writes.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -24,6 +24,8 @@ pub(crate) static JOIN_AFTER: OnceLock<&str> = OnceLock::new();
 pub(crate) struct Builder {
     folder: PathBuf,
     flags: Vec<String>,
+    /// Where its admin endpoint listens, or `none`.
+    admin: String,
     /// The process list of the cgroup it is to live in.
     cgroup: Option<PathBuf>,
 }
@@ -48,13 +50,20 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, flags: Vec::new(), cgroup: None }
+        Self { folder, flags: Vec::new(), admin: "none".to_owned(), cgroup: None }
     }
 
     /// With more flags.
     #[must_use]
     pub(crate) fn flags(mut self, flags: &[&str]) -> Self {
         self.flags.extend(flags.iter().map(|f| (*f).to_owned()));
+        self
+    }
+
+    /// With an admin endpoint.
+    #[must_use]
+    pub(crate) fn admin(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.admin);
         self
     }
 
@@ -87,7 +96,7 @@ impl Builder {
             .arg(self.cgroup.as_deref().unwrap_or(Path::new("/dev/null")))
             .args(["setpriv", "--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
-            .args(["--log-format", "json", "--admin", "none"])
+            .args(["--log-format", "json", "--admin", &self.admin])
             .args(&self.flags)
             .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
             .stdin(Stdio::null())
@@ -205,6 +214,19 @@ impl Drop for Sluice {
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The body of an admin page.
+///
+/// # Panics
+/// When there is none.
+pub(crate) fn get(admin: &str, path: &str) -> String {
+    let mut stream = super::client::connect(admin);
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let answer = String::from_utf8(super::client::read_all(&mut stream)).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
+    assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
+    body.to_owned()
 }
 
 fn lines(from: impl Read + Send + 'static) -> Receiver<String> {

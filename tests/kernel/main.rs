@@ -22,6 +22,7 @@ mod integrity;
 mod lifecycle;
 mod limits;
 mod loss;
+mod names;
 mod refused;
 mod reload;
 mod shapes;

@@ -96,6 +96,7 @@ fn loaded() -> Loaded {
         originate: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: false },
+        resolution: crate::config::model::Resolution::Dns,
         relay: RelayChoice::Splice,
         timeouts: settings.timeouts,
     };

@@ -22,7 +22,7 @@ use crate::relay::Relays;
 use crate::relay::kernel::KernelRelay;
 use crate::telemetry::Telemetry;
 use crate::tls::Contexts;
-use crate::upstream::Dialer;
+use crate::upstream::{Dialer, Resolver};
 use admin::Admin;
 use expiry::Expiry;
 use triggers::Triggers;
@@ -59,6 +59,7 @@ struct App {
     settings: Settings,
     telemetry: Telemetry,
     ctx: Arc<Ctx>,
+    resolver: Resolver,
     loader: Loader,
     listeners: Listeners,
     state: Arc<State>,
@@ -100,9 +101,11 @@ impl App {
         }
         let relays = Relays::new(start_kernel_relay(&settings, limit).await);
         let routes = compile(&loaded.config, None, &relays);
+        let resolver = Resolver::new(&settings.names);
+        resolver.follow(loaded.config.mappings());
         let ctx = Arc::new(Ctx {
             tracker,
-            dialer: Dialer::default(),
+            dialer: Dialer::new(resolver.clone()),
             relays,
             sockets: settings.sockets,
             handshakes: settings.handshakes,
@@ -111,6 +114,8 @@ impl App {
             stop: CancellationToken::new(),
         });
         observe(&ctx, &telemetry, &state);
+        let names = resolver.clone();
+        telemetry.resolutions_from(move || names.report());
         telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
 
         let mut listeners =
@@ -133,6 +138,7 @@ impl App {
             settings,
             telemetry,
             ctx,
+            resolver,
             loader,
             listeners,
             state,
@@ -167,6 +173,7 @@ impl App {
         let before = self.ctx.routes();
         let after = compile(&loaded.config, Some(&before), &self.ctx.relays);
         let addresses: Vec<_> = after.listeners().collect();
+        self.resolver.follow(loaded.config.mappings());
         self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
         *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
         for error in self.listeners.listen_on(addresses.iter().copied()) {

@@ -25,7 +25,7 @@ pub(super) async fn reach<S>(
 ) -> Result<Side, CloseReason> {
     let mapping = &target.mapping;
     let begun = Instant::now();
-    let dialled = ctx.dialer.dial(&mapping.service, mapping.families, mapping.timeouts.connect).await;
+    let dialled = ctx.dialer.dial(mapping).await;
     let Connected { socket, address } = dialled.map_err(|error| refused(&error, record, mapping))?;
     record.connected(address, begun.elapsed());
     if mapping.prelude.is_none() && target.originate.is_none() {

@@ -16,6 +16,7 @@ fn mapping(name: &str, weight: u32) -> Mapping {
         originate: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
+        resolution: model::Resolution::Dns,
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
     }

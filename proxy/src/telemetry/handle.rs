@@ -10,7 +10,7 @@ use super::access_log::{AccessLog, Event};
 use super::logging::{self, LogError, LogHandle};
 use super::metrics::{Metrics, Sources};
 use super::queue;
-use super::{CloseReason, ConnSnapshot, Handshake, Side};
+use super::{CloseReason, ConnSnapshot, Handshake, Resolution, Side};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::Config;
 use crate::config::settings;
@@ -45,6 +45,9 @@ pub struct KernelMapping {
 /// Lists every open connection.
 pub(super) type Connections = Box<dyn Fn() -> Vec<ConnSnapshot> + Send + Sync>;
 
+/// Lists everything that is kept resolved.
+type Resolutions = Box<dyn Fn() -> Vec<Resolution> + Send + Sync>;
+
 /// Handle to everything that is measured or written; clones share. The default counts, and writes
 /// nothing.
 #[derive(Clone)]
@@ -58,6 +61,7 @@ struct Inner {
     log: LogHandle,
     connections: Arc<OnceLock<Connections>>,
     kernel: OnceLock<Arc<dyn KernelStats>>,
+    resolutions: OnceLock<Resolutions>,
     /// Reasons against the kernel relay that were logged.
     explained: Mutex<HashSet<&'static str>>,
 }
@@ -91,8 +95,8 @@ impl Telemetry {
         connections: Arc<OnceLock<Connections>>,
     ) -> Self {
         let metrics = Metrics::new().expect("names and labels are constants that the tests prove");
-        let (kernel, explained) = (OnceLock::new(), Mutex::default());
-        Self { inner: Arc::new(Inner { metrics, access, log, connections, kernel, explained }) }
+        let (kernel, resolutions, explained) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { metrics, access, log, connections, kernel, resolutions, explained }) }
     }
 
     /// Where open connections are listed from; the first call counts.
@@ -103,6 +107,17 @@ impl Telemetry {
     /// Where the kernel relay tells how it is; the first call counts.
     pub fn kernel(&self, source: Arc<dyn KernelStats>) {
         let _ = self.inner.kernel.set(source);
+    }
+
+    /// Where names and their addresses are listed from; the first call counts.
+    pub fn resolutions_from(&self, source: impl Fn() -> Vec<Resolution> + Send + Sync + 'static) {
+        let _ = self.inner.resolutions.set(Box::new(source));
+    }
+
+    /// Everything that is kept resolved, by name.
+    #[must_use]
+    pub fn resolutions(&self) -> Vec<Resolution> {
+        self.inner.resolutions.get().map(|list| list()).unwrap_or_default()
     }
 
     /// What is logged, and how to change that.
@@ -166,6 +181,7 @@ impl Telemetry {
         let sources = Sources {
             connections: &|| inner.connections.get().map(|list| list()).unwrap_or_default(),
             kernel: inner.kernel.get().map(Arc::as_ref),
+            resolutions: &self.resolutions(),
             log_lines_lost: inner.log.lost(),
             lines_lost: inner.access.as_ref().map_or(0, AccessLog::lost),
         };

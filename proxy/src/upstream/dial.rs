@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 
 use super::endpoint::Endpoint;
 use super::resolve::{ResolveError, Resolver};
-use crate::config::model::{Families, Service};
+use crate::config::model::{Mapping, Service};
 use crate::sockopt;
 
 /// Why there is no connection to an upstream.
@@ -60,29 +60,31 @@ pub struct Connected {
 }
 
 /// Makes upstream connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Dialer {
     resolver: Resolver,
 }
 
 impl Dialer {
-    /// Connects to a service; resolving and all attempts together take at most `within`.
+    /// Dials what `resolver` finds.
+    #[must_use]
+    pub const fn new(resolver: Resolver) -> Self {
+        Self { resolver }
+    }
+
+    /// Connects to a mapping's upstream; resolving and all attempts together take at most its connect timeout.
     ///
     /// # Errors
     /// The last attempt's failure.
-    pub async fn dial(
-        &self,
-        service: &Service,
-        families: Families,
-        within: Duration,
-    ) -> Result<Connected, DialError> {
+    pub async fn dial(&self, mapping: &Mapping) -> Result<Connected, DialError> {
+        let (service, within) = (&mapping.service, mapping.timeouts.connect);
         let deadline = Instant::now() + within;
         let timeout = || DialError::Timeout { service: service.clone(), after: within };
-        let resolved = timeout_at(deadline.into(), self.resolver.resolve(service, families)).await;
+        let resolved = timeout_at(deadline.into(), self.resolver.resolve(mapping)).await;
         let endpoints = resolved.map_err(|_elapsed| timeout())??;
         let mut last = timeout();
         let mut left = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
-        for Endpoint { address, .. } in endpoints {
+        for &Endpoint { address, .. } in &*endpoints {
             // An address that does not answer leaves the others their share of the time.
             let share = deadline.saturating_duration_since(Instant::now()) / left;
             left -= 1;

@@ -1,6 +1,7 @@
 //! A connected socket to a mapping's service.
 
 mod dial;
+mod dns;
 mod endpoint;
 mod prelude;
 mod resolve;
@@ -8,4 +9,4 @@ mod resolve;
 pub use dial::{Connected, DialError, Dialer};
 pub use endpoint::Endpoint;
 pub use prelude::{Asked, PreludeError, request_tls};
-pub use resolve::{ResolveError, Resolver};
+pub use resolve::{Latest, ResolveError, Resolver};

@@ -10,7 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Handles;
-use crate::config::model::{Config, Listener, Mapping, Matcher, NamePattern, RelayChoice, Timeouts};
+use crate::config::model::{
+    Config, Listener, Mapping, Matcher, NamePattern, RelayChoice, Resolution, Timeouts,
+};
 use crate::config::settings_file;
 
 /// Everything about what is served, and how.
@@ -31,6 +33,7 @@ pub(super) fn config(handles: &Handles) -> Value {
         "files": loaded.as_ref().map(|l| &l.files),
         "certificate_files": loaded.as_ref().map(|l| &l.material),
         "listeners": loaded.as_ref().map_or_else(Vec::new, |l| listeners(&l.config)),
+        "resolutions": handles.telemetry.resolutions(),
         "diagnostics": loaded.as_ref().map(|l| &l.diagnostics),
         "settings": settings_file::show(state.settings()),
     })
@@ -76,12 +79,20 @@ fn mapping(mapping: &Mapping) -> Value {
         "stats_name": mapping.stats_name,
         "weight": mapping.weight.0,
         "service": mapping.service.to_string(),
+        "resolution": resolution(&mapping.resolution),
         "originate": mapping.originate.as_deref().map(tls::originate),
         "starttls": mapping.prelude.map(tls::prelude),
         "families": { "ipv4": mapping.families.ipv4, "ipv6": mapping.families.ipv6 },
         "relay": relay,
         "timeouts": timeouts(&mapping.timeouts),
     })
+}
+
+fn resolution(resolution: &Resolution) -> Value {
+    match resolution {
+        Resolution::Dns => json!("dns"),
+        Resolution::Fixed(endpoints) => json!({ "endpoints": endpoints }),
+    }
 }
 
 /// Times without limit are null.

@@ -22,6 +22,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Every mapping.
+    pub fn mappings(&self) -> impl Iterator<Item = &Mapping> {
+        self.listeners.iter().flat_map(|listener| &listener.routes).flat_map(|route| &route.mappings)
+    }
+
     /// Every certificate in use, one as often as it is.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.listeners.iter().flat_map(|listener| &listener.routes).flat_map(|route| {
@@ -112,6 +117,8 @@ pub struct Mapping {
     pub weight: Weight,
     /// Where to.
     pub service: Service,
+    /// Who knows the endpoints of the service.
+    pub resolution: Resolution,
     /// TLS towards the upstream, where it is begun here.
     pub originate: Option<Arc<Origination>>,
     /// What the upstream wants to hear before TLS begins, ours or the client's own.
@@ -156,17 +163,27 @@ impl fmt::Display for Service {
     }
 }
 
+/// Who knows the endpoints of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Resolution {
+    /// DNS, where its host is a name; the host itself, where that is an address.
+    #[default]
+    Dns,
+    /// The configuration: these, none twice; host and port only name the service.
+    Fixed(Arc<[SocketAddr]>),
+}
+
 /// A literal address or a DNS name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
     /// Used as it is.
     Ip(IpAddr),
-    /// Resolved when a connection needs it.
+    /// Resolved as long as a mapping wants it.
     Name(Arc<str>),
 }
 
 /// Address families an upstream name may resolve to; at least one is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Families {
     /// A records.
     pub ipv4: bool,

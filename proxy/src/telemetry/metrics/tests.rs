@@ -26,6 +26,7 @@ fn config(names: &[&str]) -> Config {
         originate: None,
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
+        resolution: crate::config::model::Resolution::Dns,
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
     };

@@ -16,6 +16,7 @@ fn config(termination: Termination, origination: Origination) -> Config {
         originate: Some(Arc::new(origination)),
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
+        resolution: crate::config::model::Resolution::Dns,
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: second, idle: None, half_closed: None, max_age: None },
     };

@@ -16,7 +16,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
-use crate::config::model::{Families, Host, Mapping, MappingName, Service, Weight};
+use crate::config::model::{Families, Host, Mapping, MappingName, Resolution, Service, Weight};
 use crate::config::settings::Settings;
 
 const DEFAULT_RESOLVER: &str = "kubernetes-service";
@@ -99,6 +99,7 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         weight: Weight(0),
         families: families(spec.enable_ipv4, spec.enable_ipv6, context.module, &host, &fields, report),
         service: Service { host, port },
+        resolution: Resolution::Dns,
         originate,
         prelude: terms.upstream_prelude(),
         relay: overrides.relay,

@@ -92,6 +92,7 @@ fn built(termination: Termination, origination: Origination) -> (Arc<Terminator>
         originate: Some(Arc::clone(&origination)),
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
+        resolution: crate::config::model::Resolution::Dns,
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: second, idle: None, half_closed: None, max_age: None },
     };
