@@ -3,6 +3,7 @@
 pub(crate) mod backend;
 pub(crate) mod bpf;
 pub(crate) mod client;
+pub(crate) mod consul;
 pub(crate) mod dns;
 pub(crate) mod net;
 pub(crate) mod payload;

@@ -25,6 +25,7 @@ mod loss;
 mod names;
 mod refused;
 mod reload;
+mod resolvers;
 mod shapes;
 mod sleep;
 mod software;

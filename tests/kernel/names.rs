@@ -43,7 +43,11 @@ fn file(name: &str, text: &str) -> PathBuf {
 
 /// Sluice that knows no more of names than this server.
 fn start(service: &str, fields: &str) -> Sluice {
-    let options = file("resolv", "options timeout:1 attempts:1\n");
+    start_with("options timeout:1 attempts:1\n", service, fields)
+}
+
+fn start_with(resolv_conf: &str, service: &str, fields: &str) -> Sluice {
+    let options = file("resolv", resolv_conf);
     let options = options.to_str().unwrap();
     let flags = ["--dns-servers", "127.0.0.1", "--resolv-conf", options, "--hosts-file", "/dev/null"];
     Builder::new(&mapping(service, fields)).flags(&flags).admin(ADMIN).start()
@@ -247,14 +251,23 @@ fn what_no_mapping_wants_any_longer_is_not_asked_for() {
 fn a_connection_that_is_there_first_waits_for_the_answer() {
     let dns = network();
     dns.a("db.test.", Says::Silence);
-    let mut sluice = start("db.test:7001", ", enable_ipv6: false");
-    dns.await_more("db.test.", 0);
+    let _sluice = start_with("options timeout:1 attempts:3\n", "db.test:7001", ", enable_ipv6: false");
     let mut client = connect(FRONT);
-    // Its question is lost; the next one is not.
     eventually("a question", || (dns.times("db.test.", RecordType::A) >= 1).then_some(()));
-    assert_eq!(sluice.closed()["reason"], "connect_timeout");
+    // It is lost, and the next attempt is not.
     dns.a("db.test.", TWO);
-    assert!(std::io::Read::read(&mut client, &mut [0]).is_err());
-    await_answer("two");
-    assert_eq!(read_all(&mut connect(FRONT)), b"two");
+    assert_eq!(read_all(&mut client), b"two");
+}
+
+#[test]
+fn a_connection_that_waits_in_vain_says_so() {
+    let dns = network();
+    dns.a("db.test.", Says::Silence);
+    let cases =
+        [("options timeout:1 attempts:1\n", "resolve_failed"), ("options timeout:9\n", "connect_timeout")];
+    for (options, reason) in cases {
+        let mut sluice = start_with(options, "db.test:7001", ", enable_ipv6: false");
+        assert_eq!(answered(), "");
+        assert_eq!(sluice.closed()["reason"], reason, "{options}");
+    }
 }

@@ -8,11 +8,11 @@ use serde::{Serialize, Serializer};
 /// A name that is kept resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Resolution {
-    /// The name asked for.
+    /// The name asked for; `datacenter/service` in a catalogue.
     pub name: Arc<str>,
-    /// Who is asked: `dns`.
+    /// Who is asked: `dns` or `catalogue`.
     pub source: &'static str,
-    /// The address families wanted, `ipv6` or `ipv4`, the preferred one first.
+    /// The address families wanted, `ipv6` or `ipv4`, the preferred one first; a catalogue is asked for any.
     pub families: Vec<&'static str>,
     /// The addresses in use, in the order of preference.
     pub endpoints: Vec<String>,

@@ -1,5 +1,6 @@
 //! A connected socket to a mapping's service.
 
+mod consul;
 mod dial;
 mod dns;
 mod endpoint;

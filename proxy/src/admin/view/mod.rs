@@ -92,6 +92,11 @@ fn resolution(resolution: &Resolution) -> Value {
     match resolution {
         Resolution::Dns => json!("dns"),
         Resolution::Fixed(endpoints) => json!({ "endpoints": endpoints }),
+        Resolution::Catalogue(catalogue) => json!({
+            "agent": catalogue.agent.to_string(),
+            "datacenter": catalogue.datacenter,
+            "service": catalogue.service,
+        }),
     }
 }
 

@@ -171,6 +171,19 @@ pub enum Resolution {
     Dns,
     /// The configuration: these, none twice; host and port only name the service.
     Fixed(Arc<[SocketAddr]>),
+    /// A service catalogue, which also knows the ports; host and port only name the service.
+    Catalogue(Arc<Catalogue>),
+}
+
+/// A service in a catalogue that speaks Consul's HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Catalogue {
+    /// Who is asked, over HTTP in the clear.
+    pub agent: Service,
+    /// Which datacenter's catalogue.
+    pub datacenter: Arc<str>,
+    /// The name of the service there.
+    pub service: Arc<str>,
 }
 
 /// A literal address or a DNS name in lower case.

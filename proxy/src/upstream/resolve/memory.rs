@@ -66,10 +66,8 @@ impl Memory {
         };
         self.failures += 1;
         self.error = Some(message.clone());
-        let doubled = SHORTEST.saturating_mul(1 << self.streak.min(10));
         self.streak = self.streak.saturating_add(1);
-        let longest = if self.is_empty() { WITHOUT_ANY } else { LONGEST_BACK_OFF };
-        let back_off = doubled.min(longest);
+        let back_off = back_off(self.streak, !self.is_empty());
         positive.map_or(back_off, |ttl| ttl.min(back_off))
     }
 
@@ -104,4 +102,10 @@ impl Memory {
     pub(super) fn is_empty(&self) -> bool {
         self.ipv4.is_empty() && self.ipv6.is_empty()
     }
+}
+
+/// How long to wait after so many failures in a row, with endpoints to go on with or without.
+pub(super) fn back_off(failures: u32, has_any: bool) -> Duration {
+    let doubled = SHORTEST.saturating_mul(1 << failures.saturating_sub(1).min(10));
+    doubled.min(if has_any { LONGEST_BACK_OFF } else { WITHOUT_ANY })
 }

@@ -1,5 +1,6 @@
 //! From mappings to endpoints: who is asked for them, and what was answered last.
 
+mod listed;
 mod memory;
 mod name;
 #[cfg(test)]
@@ -12,10 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use self::listed::Listed;
 use self::name::Name;
 use super::dns::Dns;
 use super::endpoint::Endpoint;
-use crate::config::model::{Families, Host, Mapping, Resolution};
+use crate::config::model::{Catalogue, Families, Host, Mapping, Resolution};
 use crate::config::settings::Names;
 use crate::telemetry;
 
@@ -29,6 +31,16 @@ pub enum ResolveError {
         name: Arc<str>,
         /// What is enabled.
         families: Families,
+        /// What was said.
+        message: String,
+    },
+    /// A catalogue has no instance of it that could be used, or does not say.
+    #[error("{service} in {datacenter}: {message}")]
+    Catalogue {
+        /// The name asked for.
+        service: Arc<str>,
+        /// Whose catalogue.
+        datacenter: Arc<str>,
         /// What was said.
         message: String,
     },
@@ -61,12 +73,14 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Running {
     names: HashMap<(Arc<str>, Families), Kept<Name>>,
+    listed: HashMap<Arc<Catalogue>, Kept<Listed>>,
 }
 
 /// Somebody who has to be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Name { name: Arc<str>, port: u16, families: Families },
+    Catalogue(Arc<Catalogue>),
 }
 
 /// What a task keeps fresh, until it is dropped.
@@ -142,6 +156,7 @@ impl Resolver {
                 wanted.contains(&Key::Name { name: Arc::clone(name), port, families: *families })
             })
         });
+        running.listed.retain(|catalogue, _| wanted.contains(&Key::Catalogue(Arc::clone(catalogue))));
     }
 
     /// Everything that is kept fresh, by name.
@@ -149,6 +164,7 @@ impl Resolver {
     pub fn report(&self) -> Vec<telemetry::Resolution> {
         let running = self.inner.running();
         let mut report: Vec<_> = running.names.values().map(|kept| kept.what.report()).collect();
+        report.extend(running.listed.values().map(|kept| kept.what.report()));
         report.sort_by(|a, b| (&a.name, &a.families).cmp(&(&b.name, &b.families)));
         report
     }
@@ -164,6 +180,14 @@ impl Inner {
                     Kept { what, task: task.abort_handle() }
                 });
                 kept.what.subscribe(*port)
+            }
+            Key::Catalogue(catalogue) => {
+                let kept = running.listed.entry(Arc::clone(catalogue)).or_insert_with(|| {
+                    let what = Arc::new(Listed::new(Arc::clone(catalogue)));
+                    let task = tokio::spawn(Arc::clone(&what).keep(Arc::clone(&self.dns)));
+                    Kept { what, task: task.abort_handle() }
+                });
+                kept.what.subscribe()
             }
         };
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key, latest.clone());
@@ -185,6 +209,7 @@ fn key(mapping: &Mapping) -> Result<Key, Result<Arc<[Endpoint]>, ResolveError>> 
         (Resolution::Fixed(addresses), _) => {
             Err(Ok(addresses.iter().map(|address| Endpoint::new(*address)).collect()))
         }
+        (Resolution::Catalogue(catalogue), _) => Ok(Key::Catalogue(Arc::clone(catalogue))),
         (Resolution::Dns, Host::Ip(ip)) => {
             Err(Ok([Endpoint::new(SocketAddr::new(*ip, service.port))].into()))
         }

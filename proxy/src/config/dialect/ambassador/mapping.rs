@@ -6,22 +6,19 @@ use std::sync::Arc;
 use super::group::Candidate;
 use super::listener::Stacks;
 use super::module::Module;
-use super::namespace::qualify;
 use super::overrides::Overrides;
-use super::service::{Port, Upstream};
+use super::resolution::{Asker, Destination};
+use super::resolvers::Resolvers;
 use super::spec::Spec;
 use super::tls::Tls;
 use super::way::{Terms, Way};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::dialect::cluster::Cluster;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
-use crate::config::model::{Families, Host, Mapping, MappingName, Resolution, Service, Weight};
+use crate::config::model::{Families, Host, Mapping, MappingName, Weight};
 use crate::config::settings::Settings;
-
-const DEFAULT_RESOLVER: &str = "kubernetes-service";
-const DEFAULT_PORT: u16 = 80;
-const DEFAULT_TLS_PORT: u16 = 443;
 
 /// What mappings are read against.
 #[derive(Clone, Copy)]
@@ -30,6 +27,8 @@ pub(super) struct Context<'a> {
     pub(super) module: &'a Module,
     pub(super) stacks: &'a Stacks,
     pub(super) tls: &'a Tls<'a>,
+    pub(super) resolvers: &'a Resolvers,
+    pub(super) cluster: &'a Cluster<'a>,
 }
 
 /// Reads a mapping completely, so that all that is wrong with it is said at once.
@@ -82,12 +81,10 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
     let bind = SocketAddr::new(spec.address.unwrap_or(context.settings.ambassador.bind_address), port);
     let way = terms.way(bind);
     let upstream = spec.service.as_ref()?;
-    let field = fields.path("service");
-    let port = port_of(upstream, terms.originates(), &field, report);
     let namespace = resource.namespace().unwrap_or_else(|| own_namespace.clone());
-    let use_own = context.module.own_namespace_resolution;
-    let host = qualify(upstream.host.clone(), &namespace, own_namespace, use_own, &field, report);
-    let originate = terms.originate(&host);
+    let asker = Asker { context, namespace: &namespace, fields: &fields, report, tls: terms.originates() };
+    let Destination { service, resolution } = asker.find(&spec, upstream);
+    let originate = terms.originate(&service.host);
     let name: Arc<str> = report.resource().into();
     let mapping = Mapping {
         stats_name: spec
@@ -97,9 +94,16 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
             .map_or_else(|| Arc::clone(&name), Into::into),
         name: MappingName(name),
         weight: Weight(0),
-        families: families(spec.enable_ipv4, spec.enable_ipv6, context.module, &host, &fields, report),
-        service: Service { host, port },
-        resolution: Resolution::Dns,
+        families: families(
+            spec.enable_ipv4,
+            spec.enable_ipv6,
+            context.module,
+            &service.host,
+            &fields,
+            report,
+        ),
+        service,
+        resolution,
         originate,
         prelude: terms.upstream_prelude(),
         relay: overrides.relay,
@@ -113,34 +117,12 @@ fn refuse_what_comes_later(spec: &Spec, fields: &Fields<'_>, module: &Module, re
     let refuse = |field: &str, what: String| {
         report.discard(fields.path(field), format!("{what} is not served by this version of sluice"));
     };
-    match (&spec.resolver, &module.resolver) {
-        (Some(name), _) if name != DEFAULT_RESOLVER => refuse("resolver", format!("the resolver {name:?}")),
-        (None, Some(name)) if name != DEFAULT_RESOLVER => {
-            refuse("resolver", format!("the resolver {name:?} of Module ambassador"));
-        }
-        _ => {}
-    }
     match &spec.circuit_breakers {
         Some(breakers) if !breakers.is_empty() => refuse("circuit_breakers", "a circuit breaker".to_owned()),
         None if module.circuit_breakers => {
             refuse("circuit_breakers", "the circuit breaker of Module ambassador".to_owned());
         }
         _ => {}
-    }
-}
-
-fn port_of(upstream: &Upstream, tls: bool, field: &str, report: &Report) -> u16 {
-    let default = if tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
-    match upstream.port {
-        Port::Given(port) => port,
-        Port::Default => default,
-        Port::Void => {
-            report.warn(
-                field,
-                format!("names no port behind the colon; {default} is taken, as Ambassador does"),
-            );
-            default
-        }
     }
 }
 

@@ -37,8 +37,9 @@ const DISCARDED: [(&str, &str); 21] = [
          certificate",
     ),
     (
-        "resolver: endpoint",
-        "spec.resolver: the resolver \"endpoint\" is not served by this version of sluice",
+        "resolver: nonsense",
+        "spec.resolver: the resolver \"nonsense\" is unknown; write one of consul, consul-endpoint, endpoint, \
+         kubernetes-endpoint, kubernetes-service",
     ),
     (
         "circuit_breakers: [{max_connections: 5}]",

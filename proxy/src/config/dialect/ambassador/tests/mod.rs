@@ -2,6 +2,7 @@
 
 mod filters;
 mod mappings;
+mod resolvers;
 mod seeds;
 mod services;
 mod surroundings;

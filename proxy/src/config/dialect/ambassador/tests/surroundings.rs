@@ -1,6 +1,7 @@
 //! What other resources do to a mapping: the Module, Listeners, and strangers.
 
 use super::*;
+use crate::config::model::Resolution;
 
 fn module(config: &str) -> String {
     format!(
@@ -29,13 +30,10 @@ fn the_module_sets_defaults() {
 
 #[test]
 fn what_the_module_asks_for_and_is_not_there_yet_discards() {
-    let cases = [
-        ("resolver: endpoint", "spec.resolver: the resolver \"endpoint\" of Module ambassador"),
-        (
-            "circuit_breakers: [{max_connections: 5}]",
-            "spec.circuit_breakers: the circuit breaker of Module ambassador",
-        ),
-    ];
+    let cases = [(
+        "circuit_breakers: [{max_connections: 5}]",
+        "spec.circuit_breakers: the circuit breaker of Module ambassador",
+    )];
     for (config, what) in cases {
         let outcome = lower(&(module(config) + &with_spec(&[])));
         let expected = format!(
@@ -43,9 +41,20 @@ fn what_the_module_asks_for_and_is_not_there_yet_discards() {
         );
         assert_eq!((outcome.served().len(), outcome.all()), (0, vec![expected]));
     }
-    let masked = module("resolver: endpoint, circuit_breakers: [{}]")
+    let masked = module("resolver: nonsense, circuit_breakers: [{}]")
         + &with_spec(&["resolver: kubernetes-service", "circuit_breakers: []"]);
     assert_eq!(lower(&masked).served().len(), 1);
+}
+
+#[test]
+fn the_modules_resolver_is_the_default() {
+    let outcome = lower(&(module("resolver: consul") + &with_spec(&["service: web"])));
+    assert!(matches!(outcome.only().resolution, Resolution::Catalogue(_)), "{:?}", outcome.all());
+    let outcome = lower(&(module("resolver: nonsense") + &with_spec(&[])));
+    let expected = "test.yaml#2: TCPMapping default/m: spec.resolver: of Module ambassador: the resolver \"nonsense\" is \
+                    unknown; write one of consul, consul-endpoint, endpoint, kubernetes-endpoint, kubernetes-service; the \
+                    mapping is discarded";
+    assert_eq!((outcome.served().len(), outcome.all()), (0, vec![expected.to_owned()]));
 }
 
 #[test]
