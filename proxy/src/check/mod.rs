@@ -1,5 +1,6 @@
 //! `sluice check`: everything that is wrong with a configuration, and nothing started.
 
+mod resolved;
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use self::resolved::{Resolved, resolve};
 use crate::app::EXIT_USAGE;
 use crate::cli::Format;
 use crate::config::diagnostic::{Diagnostic, Severity};
@@ -18,16 +20,22 @@ use crate::config::settings::Settings;
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     diagnostics: &'a [Diagnostic],
+    /// Where connections would go, if somebody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved: Option<Vec<Resolved>>,
     listeners: usize,
     mappings: usize,
     discarded: usize,
 }
 
-/// Loads the configured paths and writes all findings to standard output.
-#[must_use]
-pub fn run(settings: &Settings, format: Format) -> ExitCode {
+/// Loads the configured paths and writes all findings to standard output, with every mapping's endpoints where
+/// they are asked for.
+pub async fn run(settings: &Settings, format: Format, endpoints: bool) -> ExitCode {
     let loaded = Loader::new(settings).load();
-    let report = Report::of(&loaded);
+    let mut report = Report::of(&loaded);
+    if endpoints {
+        report.resolved = Some(resolve(&loaded.config, settings).await);
+    }
     // A reader that closed early (`| head`) has read what it wanted.
     let _ = report.write(format, &mut io::stdout().lock());
     if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) }
@@ -38,6 +46,7 @@ impl<'a> Report<'a> {
         let routes = loaded.config.listeners.iter().flat_map(|listener| &listener.routes);
         Self {
             diagnostics: &loaded.diagnostics,
+            resolved: None,
             listeners: loaded.config.listeners.len(),
             mappings: routes.map(|route| route.mappings.len()).sum(),
             discarded: loaded.diagnostics.iter().filter(|d| d.discarded).count(),
@@ -72,6 +81,9 @@ impl<'a> Report<'a> {
             };
             // One line each, whatever a name or a value has in it.
             writeln!(out, "{severity}: {}", diagnostic.to_string().replace(['\n', '\r'], " "))?;
+        }
+        for resolved in self.resolved.iter().flatten() {
+            writeln!(out, "{resolved}")?;
         }
         writeln!(
             out,

@@ -16,7 +16,7 @@ fn finding(severity: Severity, discarded: bool) -> Diagnostic {
 }
 
 fn written(diagnostics: &[Diagnostic], format: Format) -> String {
-    let report = Report { diagnostics, listeners: 1, mappings: 2, discarded: 1 };
+    let report = Report { diagnostics, resolved: None, listeners: 1, mappings: 2, discarded: 1 };
     let mut out = Vec::new();
     report.write(format, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -52,8 +52,13 @@ fn only_what_costs_something_is_bad() {
     ];
     for (diagnostic, good) in cases {
         let discarded = usize::from(diagnostic.discarded);
-        let report =
-            Report { diagnostics: std::slice::from_ref(&diagnostic), listeners: 0, mappings: 0, discarded };
+        let report = Report {
+            diagnostics: std::slice::from_ref(&diagnostic),
+            resolved: None,
+            listeners: 0,
+            mappings: 0,
+            discarded,
+        };
         assert_eq!(report.is_good(), good, "{diagnostic:?}");
     }
 }

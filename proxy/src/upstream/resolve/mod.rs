@@ -111,8 +111,12 @@ impl Resolver {
     /// # Errors
     /// Why there is none.
     pub async fn resolve(&self, mapping: &Mapping) -> Result<Arc<[Endpoint]>, ResolveError> {
+        let key = match key(mapping) {
+            Ok(key) => key,
+            Err(fixed) => return fixed,
+        };
         loop {
-            let mut latest = self.subscribe(mapping);
+            let mut latest = self.known(&key);
             if let Some(known) = &*latest.borrow() {
                 return known.clone();
             }
@@ -129,14 +133,10 @@ impl Resolver {
     /// value stays, where it never changes and where no mapping in service wants it any longer.
     #[must_use]
     pub fn subscribe(&self, mapping: &Mapping) -> watch::Receiver<Latest> {
-        let key = match key(mapping) {
-            Ok(key) => key,
-            Err(fixed) => return watch::channel(Some(fixed)).1,
-        };
-        if let Some(latest) = self.inner.known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return latest.clone();
+        match key(mapping) {
+            Ok(key) => self.known(&key),
+            Err(fixed) => watch::channel(Some(fixed)).1,
         }
-        self.inner.begin(&mut self.inner.running(), key)
     }
 
     /// Takes these for the mappings in service: what is new is asked for, and what nobody wants is forgotten.
@@ -167,6 +167,13 @@ impl Resolver {
         report.extend(running.listed.values().map(|kept| kept.what.report()));
         report.sort_by(|a, b| (&a.name, &a.families).cmp(&(&b.name, &b.families)));
         report
+    }
+
+    fn known(&self, key: &Key) -> watch::Receiver<Latest> {
+        if let Some(latest) = self.inner.known.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            return latest.clone();
+        }
+        self.inner.begin(&mut self.inner.running(), key.clone())
     }
 }
 
