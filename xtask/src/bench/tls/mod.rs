@@ -11,7 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use anyhow::Result;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, ring};
 use rustls::version::TLS13;
 use rustls::{ConfigBuilder, ConfigSide, WantsVersions};
 
@@ -25,7 +25,7 @@ pub(super) const WHAT: &str = "TLS 1.3, TLS_AES_128_GCM_SHA256, X25519";
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
-        cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],
+        cipher_suites: vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256],
         kx_groups: vec![aws_lc_rs::kx_group::X25519],
         ..aws_lc_rs::default_provider()
     })
