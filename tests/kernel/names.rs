@@ -183,6 +183,52 @@ fn a_family_that_gets_no_answer_does_not_hold_up_the_other() {
 }
 
 #[test]
+fn a_server_that_says_nothing_does_not_hold_up_the_next() {
+    let dns = network();
+    dns.a("db.test.", TWO);
+    let silent = DnsServer::start("127.0.0.9:53");
+    silent.a("db.test.", Says::Silence);
+    silent.aaaa("db.test.", Says::Silence);
+    let flags = [
+        "--dns-servers",
+        "127.0.0.9,127.0.0.1:53",
+        "--resolv-conf",
+        "/dev/null",
+        "--hosts-file",
+        "/dev/null",
+    ];
+    let _sluice = Builder::new(&mapping("db.test:7001", "")).flags(&flags).admin(ADMIN).start();
+    let begun = Instant::now();
+    assert_eq!(answered(), "two");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(silent.times("db.test.", RecordType::A) >= 1, "it comes first");
+}
+
+#[test]
+fn a_server_that_fails_for_one_search_domain_is_asked_for_the_next_and_denies_nothing() {
+    let dns = network();
+    dns.a("db.one.test.", Says::Fails);
+    dns.a("db.two.test.", TWO);
+    let options = "search one.test two.test\noptions timeout:1 attempts:1\n";
+    let _sluice = start_with(options, "db:7001", ", enable_ipv6: false");
+    assert_eq!(answered(), "two");
+    // Nobody has it, but one might: what was good stays.
+    dns.a("db.two.test.", Says::NoName(1));
+    dns.await_more("db.two.test.", 2);
+    assert_eq!(answered(), "two");
+    dns.a("db.one.test.", Says::NoName(1));
+    await_answer("");
+    // A server that says nothing may have it too, and the next domain's would be another.
+    dns.a("db.one.test.", THREE);
+    await_answer("three");
+    dns.a("db.one.test.", Says::Silence);
+    dns.a("db.two.test.", TWO);
+    let before = dns.times("db.two.test.", RecordType::A);
+    dns.await_more("db.one.test.", 2);
+    assert_eq!((answered().as_str(), dns.times("db.two.test.", RecordType::A)), ("three", before));
+}
+
+#[test]
 fn families_are_those_that_are_enabled_and_ipv6_comes_first() {
     let dns = network();
     dns.a("db.test.", TWO);

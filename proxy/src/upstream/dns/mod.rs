@@ -5,11 +5,9 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::sync::{Semaphore, watch};
@@ -57,20 +55,18 @@ impl Dns {
     pub(super) async fn look(this: Weak<Self>) {
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut seen = this.upgrade().map(|dns| prints(&dns.settings));
         loop {
             ticks.tick().await;
             let Some(dns) = this.upgrade() else {
                 return;
             };
-            let now = Some(prints(&dns.settings));
-            if now != seen {
-                seen = now;
-                tracing::info!("resolv.conf or hosts has changed; every name is asked for again");
-                *dns.system.write().unwrap_or_else(PoisonError::into_inner) =
-                    Arc::new(System::read(&dns.settings));
-                dns.changes.send_replace(());
+            if dns.system().is_current(&dns.settings) {
+                continue;
             }
+            tracing::info!("resolv.conf or hosts has changed; every name is asked for again");
+            let system = Arc::new(System::read(&dns.settings));
+            *dns.system.write().unwrap_or_else(PoisonError::into_inner) = system;
+            dns.changes.send_replace(());
         }
     }
 
@@ -89,7 +85,7 @@ impl Dns {
     ) -> Answers {
         // The semaphore is never closed.
         let _place = self.places.acquire().await;
-        let system = Arc::clone(&self.system.read().unwrap_or_else(PoisonError::into_inner));
+        let system = self.system();
         if let Some(answers) = system.in_hosts(name, families) {
             return answers;
         }
@@ -109,6 +105,10 @@ impl Dns {
             kept.get_or_insert(answers);
         }
         failed.or(negative).unwrap_or_else(|| Answers::failed(families, "there is nothing to ask for"))
+    }
+
+    fn system(&self) -> Arc<System> {
+        Arc::clone(&self.system.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -141,14 +141,4 @@ async fn second(
         early(first.clone());
     }
     slow.await
-}
-
-/// What tells one version of the system's files from the next, even of the same length and second.
-fn prints(settings: &Names) -> [Option<(u64, u64, SystemTime)>; 2] {
-    [&settings.resolv_conf, &settings.hosts].map(|path| print(path))
-}
-
-fn print(path: &Path) -> Option<(u64, u64, SystemTime)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.ino(), metadata.len(), metadata.modified().ok()?))
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
 
 use hickory_resolver::config::{
     NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts, ServerOrderingStrategy,
@@ -33,11 +34,17 @@ pub(super) struct System {
     search: Vec<Name>,
     /// Names with this many dots are tried as they are first.
     ndots: usize,
+    prints: [Option<Print>; 2],
 }
+
+/// What tells one version of a file from the next: inode, length, and when it was written.
+type Print = (u64, u64, SystemTime);
 
 impl System {
     /// Reads the files. One that is missing or broken says nothing, as in the C library.
     pub(super) fn read(settings: &Names) -> Self {
+        // Before they are read: what is written meanwhile is a change.
+        let prints = prints(settings);
         let text = fs::read(&settings.resolv_conf).unwrap_or_else(|error| {
             tracing::debug!(path = ?settings.resolv_conf, %error, "no resolv.conf");
             Vec::new()
@@ -66,7 +73,12 @@ impl System {
         let config = ResolverConfig::from_parts(None, Vec::new(), servers);
         let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         let resolver = builder.with_options(options).build();
-        Self { resolver, hosts: hosts(settings), search, ndots }
+        Self { resolver, hosts: hosts(settings), search, ndots, prints }
+    }
+
+    /// Whether the files are still those that were read.
+    pub(super) fn is_current(&self, settings: &Names) -> bool {
+        self.prints == prints(settings)
     }
 
     /// What hosts says, where it has an address of a family that is wanted: then nobody else is asked.
@@ -117,6 +129,13 @@ impl fmt::Debug for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("System").field("search", &self.search).field("ndots", &self.ndots).finish()
     }
+}
+
+fn prints(settings: &Names) -> [Option<Print>; 2] {
+    [&settings.resolv_conf, &settings.hosts].map(|path| {
+        let metadata = fs::metadata(path).ok()?;
+        Some((metadata.ino(), metadata.len(), metadata.modified().ok()?))
+    })
 }
 
 fn absolute(name: &str) -> Result<Name, ProtoError> {

@@ -1,9 +1,14 @@
-//! What is remembered of a name, answer by answer.
+//! What is remembered of a name, answer by answer, and who is told.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
 
 use super::super::dns::{Answer, Answers};
 use super::memory::Memory;
+use super::{Families, Host, Mapping, Names, Resolution, Resolver};
+use crate::config::model::{MappingName, RelayChoice, Service, Timeouts, Weight};
 
 const NO: Answer = Answer::Unasked;
 
@@ -80,4 +85,52 @@ fn an_answer_turned_around_is_no_news() {
     assert_eq!(learn(&mut memory, good(&["10.0.0.2", "10.0.0.1"], 5), NO).1, "10.0.0.1 10.0.0.2");
     assert_eq!(learn(&mut memory, good(&["10.0.0.2"], 5), NO).1, "10.0.0.2");
     assert_eq!(learn(&mut memory, good(&["10.0.0.2", "10.0.0.3"], 5), NO).1, "10.0.0.2 10.0.0.3");
+}
+
+fn mapping(host: &str, port: u16) -> Mapping {
+    Mapping {
+        name: MappingName("m".into()),
+        stats_name: "m".into(),
+        weight: Weight(100),
+        service: Service { host: host.parse().map_or_else(|_| Host::Name(host.into()), Host::Ip), port },
+        resolution: Resolution::Dns,
+        originate: None,
+        prelude: None,
+        families: Families { ipv4: true, ipv6: true },
+        relay: RelayChoice::Auto,
+        timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
+    }
+}
+
+#[tokio::test]
+async fn whoever_subscribed_is_told_of_a_change_and_of_the_end() {
+    let hosts = std::env::temp_dir().join(format!("sluice-resolve-{}", std::process::id()));
+    std::fs::write(&hosts, "10.0.0.1 db\n").unwrap();
+    let settings = Names { servers: Vec::new(), resolv_conf: "/dev/null".into(), hosts: hosts.clone() };
+    let resolver = Resolver::new(&settings);
+    let (db, other_port, literal) = (mapping("db", 1), mapping("db", 2), mapping("10.0.0.9", 3));
+    let all = [&db, &other_port, &literal];
+    resolver.follow(all.into_iter());
+    let first = resolver.resolve(&db).await.unwrap();
+    assert!(
+        Arc::ptr_eq(&first, &resolver.resolve(&db).await.unwrap()),
+        "the same list while it does not change"
+    );
+    assert_eq!(resolver.resolve(&other_port).await.unwrap()[0].address.to_string(), "10.0.0.1:2");
+    assert_eq!(resolver.resolve(&literal).await.unwrap()[0].address.to_string(), "10.0.0.9:3");
+    assert_eq!(resolver.report().len(), 1, "a name is asked for once for all its ports");
+
+    let mut latest = resolver.subscribe(&db);
+    latest.mark_unchanged();
+    std::fs::write(&hosts, "10.0.0.1 db\n10.0.0.2 db\n").unwrap();
+    timeout(Duration::from_secs(20), latest.changed()).await.unwrap().unwrap();
+    assert_eq!(latest.borrow().clone().unwrap().unwrap().len(), 2);
+
+    resolver.follow([&other_port].into_iter());
+    assert!(latest.changed().await.is_err(), "nobody keeps it fresh any longer");
+    assert_eq!(latest.borrow().clone().unwrap().unwrap().len(), 2, "and what it said last stays");
+    resolver.follow([&literal].into_iter());
+    assert!(resolver.report().is_empty());
+    assert!(resolver.subscribe(&literal).changed().await.is_err(), "it never changes");
+    std::fs::remove_file(hosts).unwrap();
 }
