@@ -7,6 +7,8 @@ pub(crate) mod consul;
 pub(crate) mod dns;
 pub(crate) mod net;
 pub(crate) mod payload;
+pub(crate) mod probe;
+pub(crate) mod program;
 pub(crate) mod repair;
 pub(crate) mod sluice;
 pub(crate) mod sockmap;

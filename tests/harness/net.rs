@@ -109,6 +109,17 @@ pub(crate) fn await_unread(local: u16, remote: u16) {
     });
 }
 
+/// The IPv4 sockets of this thread's namespace that listen on a port: how many connections wait at each.
+///
+/// # Panics
+/// When the kernel's table has another shape.
+pub(crate) fn listening(port: u16) -> Vec<usize> {
+    const LISTEN: &str = "0A";
+    let sockets = sockets();
+    let ours = sockets.iter().filter(|socket| Port::Local(port).is_of(socket) && socket[3] == LISTEN);
+    ours.map(|socket| usize::from_str_radix(socket[4].split_once(':').unwrap().1, 16).unwrap()).collect()
+}
+
 impl Port {
     fn is_of(self, socket: &[String]) -> bool {
         let (address, port) = match self {

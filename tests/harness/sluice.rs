@@ -24,10 +24,10 @@ pub(crate) static JOIN_AFTER: OnceLock<&str> = OnceLock::new();
 pub(crate) struct Builder {
     folder: PathBuf,
     flags: Vec<String>,
-    /// Where its admin endpoint listens, or `none`.
-    admin: String,
     /// The process list of the cgroup it is to live in.
     cgroup: Option<PathBuf>,
+    /// setpriv(1)'s flags besides those that end it with the test.
+    privileges: &'static [&'static str],
 }
 
 /// A running sluice; killed when dropped.
@@ -50,7 +50,7 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, flags: Vec::new(), admin: "none".to_owned(), cgroup: None }
+        Self { folder, flags: Vec::new(), cgroup: None, privileges: &[] }
     }
 
     /// With more flags.
@@ -62,15 +62,21 @@ impl Builder {
 
     /// With an admin endpoint.
     #[must_use]
-    pub(crate) fn admin(mut self, address: &str) -> Self {
-        address.clone_into(&mut self.admin);
-        self
+    pub(crate) fn admin(self, address: &str) -> Self {
+        self.flags(&["--admin", address])
     }
 
     /// Within the cgroup whose process list this is.
     #[must_use]
     pub(crate) fn within(mut self, cgroup: PathBuf) -> Self {
         self.cgroup = Some(cgroup);
+        self
+    }
+
+    /// Without any capability, though root's files are its own.
+    #[must_use]
+    pub(crate) fn without_capabilities(mut self) -> Self {
+        self.privileges = &["--bounding-set", "-all", "--inh-caps", "-all"];
         self
     }
 
@@ -94,9 +100,12 @@ impl Builder {
         let mut child = Command::new("sh")
             .args(["-c", "echo $$ > \"$0\"; exec \"$@\""])
             .arg(self.cgroup.as_deref().unwrap_or(Path::new("/dev/null")))
-            .args(["setpriv", "--pdeathsig", "KILL", env!("CARGO_BIN_EXE_sluice"), "run"])
+            .args(["setpriv", "--pdeathsig", "KILL"])
+            .args(self.privileges)
+            .args([env!("CARGO_BIN_EXE_sluice"), "run"])
             .arg(self.folder.join("mappings.yaml"))
-            .args(["--log-format", "json", "--admin", &self.admin])
+            .args(["--log-format", "json"])
+            .args(if self.flags.iter().any(|f| f == "--admin") { &[][..] } else { &["--admin", "none"] })
             .args(&self.flags)
             .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
             .stdin(Stdio::null())
@@ -162,6 +171,16 @@ impl Sluice {
                 Err(_) => panic!("no log line with {text:?} among\n{}", seen.join("\n")),
             }
         }
+    }
+
+    /// Ends it; whatever it wrote that nobody has waited for.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub(crate) fn last_words(mut self) -> String {
+        self.signal(Signal::TERM);
+        self.wait();
+        self.log.iter().chain(self.access.iter()).collect::<Vec<_>>().join("\n")
     }
 
     /// Process id.

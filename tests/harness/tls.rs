@@ -4,7 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
+    KeyPair, RevokedCertParams, SanType, SerialNumber, SignatureAlgorithm, date_time_ymd,
+};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -56,7 +59,20 @@ impl Ca {
 
     /// The same, good to the first day of that year.
     pub(crate) fn leaf_until(&self, names: &[&str], year: i32) -> Leaf {
-        let key = KeyPair::generate().unwrap();
+        self.signed(names, year, None, &KeyPair::generate().unwrap())
+    }
+
+    /// The same with a key of this kind.
+    pub(crate) fn leaf_of(&self, kind: &'static SignatureAlgorithm, names: &[&str]) -> Leaf {
+        self.signed(names, 2100, None, &KeyPair::generate_for(kind).unwrap())
+    }
+
+    /// The same with a serial number that can be revoked.
+    pub(crate) fn leaf_numbered(&self, serial: u64, names: &[&str]) -> Leaf {
+        self.signed(names, 2100, Some(serial), &KeyPair::generate().unwrap())
+    }
+
+    fn signed(&self, names: &[&str], year: i32, serial: Option<u64>, key: &KeyPair) -> Leaf {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, names[0]);
         let san = |name: &&str| match name.contains("://") {
@@ -65,8 +81,28 @@ impl Ca {
         };
         params.subject_alt_names = names.iter().map(san).collect();
         params.not_after = date_time_ymd(year, 1, 1);
-        let chain = params.signed_by(&key, &self.issuer).unwrap().pem();
+        params.serial_number = serial.map(SerialNumber::from);
+        let chain = params.signed_by(key, &self.issuer).unwrap().pem();
         Leaf { chain, key: key.serialize_pem() }
+    }
+
+    /// A list in PEM that revokes these serial numbers.
+    pub(crate) fn revoking(&self, serials: &[u64]) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(2100, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 
     fn store(&self) -> RootCertStore {

@@ -20,6 +20,16 @@ fn json_and_exit_code_agree() {
 }
 
 #[test]
+fn a_backlog_that_the_kernel_cuts_short_is_degraded() {
+    let ended = sluice(&["doctor", "--format", "json", "--backlog", "2147483647"]);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended:?}"));
+    let findings = report["findings"].as_array().unwrap();
+    let backlog = findings.iter().find(|finding| finding["what"] == "backlog of listening sockets").unwrap();
+    assert_eq!(backlog["state"], "degraded", "{backlog}");
+    assert!(backlog["remedy"].as_str().unwrap().starts_with("sysctl -w net.core.somaxconn="), "{backlog}");
+}
+
+#[test]
 fn the_table_has_a_line_a_finding_and_a_verdict() {
     let ended = sluice(&["doctor"]);
     assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");

@@ -98,15 +98,15 @@ fn scp(relay: Relay) {
 }
 
 /// A PostgreSQL server behind sluice, and where its programs are.
-struct Postgres {
+pub(crate) struct Postgres {
     bin: PathBuf,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     _server: Server,
 }
 
 impl Postgres {
     /// Started with more settings; `files` are put into its folder, its own alone.
-    fn start(files: &[(&str, &str)], settings: &[&str]) -> Self {
+    pub(crate) fn start(files: &[(&str, &str)], settings: &[&str]) -> Self {
         let bin = eventually("PostgreSQL's programs", || {
             let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
             versions.flatten().map(|v| v.path().join("bin")).find(|b| b.join("initdb").exists())
@@ -134,7 +134,7 @@ impl Postgres {
     }
 
     /// What a client program says, once the server takes sessions.
-    fn run(&self, program: &str, args: &[&str]) -> String {
+    pub(crate) fn run(&self, program: &str, args: &[&str]) -> String {
         let program = self.bin.join(program);
         eventually("PostgreSQL ready for sessions", || {
             let output = Command::new(&program).args(args).output().unwrap();

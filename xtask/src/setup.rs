@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::apt::Apt;
 use crate::bpf::{self, Bpf};
+use crate::pip::Wheel;
 use crate::{bench, cmd};
 
 /// Debian's own compiler and its sources, for machines that cannot get a nightly.
@@ -17,7 +18,8 @@ const DEBIAN_RUST: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 const BUILD: [&str; 4] = ["g++", "libc6-dev", "libzstd-dev", "zlib1g-dev"];
 
 /// What the tests let sluice stand between: package, and a program of it.
-const TEST: [(&str, &str); 15] = [
+const TEST: [(&str, &str); 16] = [
+    ("curl", "curl"),
     ("iproute2", "ip"),
     ("iptables", "iptables"),
     ("netcat-openbsd", "nc"),
@@ -34,6 +36,14 @@ const TEST: [(&str, &str); 15] = [
     ("socat", "socat"),
     ("strace", "strace"),
 ];
+
+/// A libpq that asks for TLS without asking first, newer than any Debian's psql.
+const PSYCOPG: Wheel = Wheel {
+    requirement: "psycopg[binary]==3.3.9",
+    folder: "psycopg",
+    landmark: "psycopg-3.3.9.dist-info/METADATA",
+    whole: true,
+};
 
 /// The toolchain that brings its own sources.
 const NIGHTLY: &str = "nightly";
@@ -226,11 +236,16 @@ fn linker(major: u32) -> Result<()> {
 }
 
 fn test_peers(apt: Option<&Apt>) -> Result<()> {
-    if let Some(apt) = apt {
-        return apt.install(&TEST.map(|(package, _)| package), "the tests (some may start as services)");
+    let missing: Vec<_> = match apt {
+        Some(apt) => {
+            apt.install(&TEST.map(|(package, _)| package), "the tests (some may start as services)")?;
+            Vec::new()
+        }
+        None => TEST.iter().filter(|(_, program)| !cmd::installed(program)).map(|(p, _)| *p).collect(),
+    };
+    if let Err(error) = PSYCOPG.install(apt) {
+        eprintln!("setup: the test of libpq's direct negotiation will fail without it: {error:#}");
     }
-    let missing: Vec<_> =
-        TEST.iter().filter(|(_, program)| !cmd::installed(program)).map(|(p, _)| *p).collect();
     if !missing.is_empty() {
         eprintln!(
             "setup: this system has no apt. Tests that need them will fail until you install: {}",

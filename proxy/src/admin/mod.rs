@@ -18,6 +18,7 @@ use crate::conn::Tracker;
 use crate::telemetry::Telemetry;
 pub use server::serve;
 pub use state::{Phase, State};
+pub use view::listeners;
 
 /// What the endpoint shows and acts on.
 #[derive(Debug, Clone)]

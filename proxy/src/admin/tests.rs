@@ -249,8 +249,11 @@ async fn the_configuration_is_shown_as_served() {
     let before = config().await;
     assert_eq!((&before["phase"], &before["kernel_relay"]), (&"starting".into(), &"unavailable".into()));
     endpoint.handles.state.kernel_relay(true);
-    endpoint.handles.state.serving(loaded());
+    let loaded = loaded();
+    endpoint.handles.telemetry.listening(loaded.config.listeners[0].bind, 3);
+    endpoint.handles.state.serving(loaded);
     let after = config().await;
+    assert_eq!(after["listeners"][0]["sockets"], 3);
     assert_eq!((&after["phase"], &after["kernel_relay"]), (&"serving".into(), &"on".into()));
     let mapping = &after["listeners"][0]["routes"][0]["mappings"][0];
     assert_eq!(mapping["name"], "TCPMapping default/pay");

@@ -121,13 +121,14 @@ impl App {
         let mut listeners =
             Listeners::new(Arc::clone(&ctx), telemetry.clone(), settings.sockets, settings.limits);
         let addresses: Vec<_> = ctx.routes().listeners().collect();
-        let errors = listeners.listen_on(addresses.iter().copied());
+        let errors = listeners.bind(addresses.iter().copied());
         for error in &errors {
             tracing::error!("{error}");
         }
         if errors.len() == addresses.len() {
             return Err(StartError::NothingBound(addresses.len()));
         }
+        listeners.accept();
         let reloads = triggers::start(&settings.paths, &loaded.material)?;
         let stop_signals = StopSignals::new()?;
         let mut expiry = Expiry::new();
@@ -154,7 +155,7 @@ impl App {
         loop {
             tokio::select! {
                 () = self.stop_signals.recv() => break,
-                Some(why) = self.reloads.next() => self.reload(why),
+                Some(why) = self.reloads.next() => self.reload(why).await,
                 () = self.expiry.due() => self.expiry.look(),
                 Some(wish) = self.wishes.recv() => match wish {
                     Wish::Drain => break,
@@ -163,22 +164,25 @@ impl App {
             }
         }
         self.state.draining();
-        self.listeners.close();
+        self.listeners.close().await;
         drain(&self.ctx.tracker, self.settings.drain, &self.ctx.stop, &mut self.stop_signals).await;
     }
 
-    /// Swaps the table; live connections keep the one they started with.
-    fn reload(&mut self, why: &str) {
+    /// Swaps the table; live connections keep the one they started with. Addresses that come are bound before
+    /// the swap and accepted from after it, those that go are given up before: a client finds its route.
+    async fn reload(&mut self, why: &str) {
         let loaded = load(&mut self.loader);
         let before = self.ctx.routes();
         let after = compile(&loaded.config, Some(&before), &self.ctx.relays);
         let addresses: Vec<_> = after.listeners().collect();
         self.resolver.follow(loaded.config.mappings());
-        self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
-        *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
-        for error in self.listeners.listen_on(addresses.iter().copied()) {
+        for error in self.listeners.bind(addresses.iter().copied()) {
             tracing::error!("{error}; trying again");
         }
+        self.listeners.retire_all_but(addresses.iter().copied()).await;
+        self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
+        *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        self.listeners.accept();
         self.reloads.follow(&loaded.material);
         self.expiry.watch(&loaded.config);
         self.state.serving(loaded);

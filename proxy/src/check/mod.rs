@@ -1,5 +1,6 @@
-//! `sluice check`: everything that is wrong with a configuration, and nothing started.
+//! `sluice check`: everything that is wrong with a configuration, what would be served, and nothing started.
 
+mod outline;
 mod resolved;
 #[cfg(test)]
 mod tests;
@@ -8,18 +9,25 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use self::resolved::{Resolved, resolve};
+use crate::admin;
 use crate::app::EXIT_USAGE;
 use crate::cli::Format;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::{Loaded, Loader};
+use crate::config::model::Config;
 use crate::config::settings::Settings;
 
 /// What was found, in the shape of the JSON output.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     diagnostics: &'a [Diagnostic],
+    #[serde(skip)]
+    config: &'a Config,
+    /// What would be served, as `GET /config` shows it.
+    served: Vec<Value>,
     /// Where connections would go, if somebody asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<Vec<Resolved>>,
@@ -43,12 +51,13 @@ pub async fn run(settings: &Settings, format: Format, endpoints: bool) -> ExitCo
 
 impl<'a> Report<'a> {
     fn of(loaded: &'a Loaded) -> Self {
-        let routes = loaded.config.listeners.iter().flat_map(|listener| &listener.routes);
         Self {
             diagnostics: &loaded.diagnostics,
+            config: &loaded.config,
+            served: admin::listeners(&loaded.config),
             resolved: None,
             listeners: loaded.config.listeners.len(),
-            mappings: routes.map(|route| route.mappings.len()).sum(),
+            mappings: loaded.config.mappings().count(),
             discarded: loaded.diagnostics.iter().filter(|d| d.discarded).count(),
         }
     }
@@ -82,6 +91,7 @@ impl<'a> Report<'a> {
             // One line each, whatever a name or a value has in it.
             writeln!(out, "{severity}: {}", diagnostic.to_string().replace(['\n', '\r'], " "))?;
         }
+        outline::write(self.config, out)?;
         for resolved in self.resolved.iter().flatten() {
             writeln!(out, "{resolved}")?;
         }

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::{Format, Report};
 use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::model::Config;
 
 fn finding(severity: Severity, discarded: bool) -> Diagnostic {
     Diagnostic {
@@ -16,7 +17,16 @@ fn finding(severity: Severity, discarded: bool) -> Diagnostic {
 }
 
 fn written(diagnostics: &[Diagnostic], format: Format) -> String {
-    let report = Report { diagnostics, resolved: None, listeners: 1, mappings: 2, discarded: 1 };
+    let config = Config::default();
+    let report = Report {
+        diagnostics,
+        config: &config,
+        served: Vec::new(),
+        resolved: None,
+        listeners: 1,
+        mappings: 2,
+        discarded: 1,
+    };
     let mut out = Vec::new();
     report.write(format, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -52,8 +62,12 @@ fn only_what_costs_something_is_bad() {
     ];
     for (diagnostic, good) in cases {
         let discarded = usize::from(diagnostic.discarded);
+        let (diagnostics, config) = (std::slice::from_ref(&diagnostic), Config::default());
+        let served = Vec::new();
         let report = Report {
-            diagnostics: std::slice::from_ref(&diagnostic),
+            diagnostics,
+            config: &config,
+            served,
             resolved: None,
             listeners: 0,
             mappings: 0,

@@ -119,6 +119,8 @@ fn lay(says: &Overrides, settings: &mut Settings) {
     set(&mut limits.connections_per_listener, says.max_connections_per_listener.map(|n| n.0));
     set(&mut limits.file_bytes, says.max_file_size.map(|size| size.0));
     set(&mut sockets.backlog, says.backlog.map(|n| n.0));
+    set(&mut sockets.shards, says.shards.map(|n| n.0));
+    set(&mut sockets.freebind, says.freebind);
     set(&mut sockets.user_timeout, says.user_timeout.map(|v| v.0.map(|span| span.0).unwrap_or_default()));
     set(&mut sockets.keepalive_time, says.keepalive_time.map(|v| v.0.map(|span| span.0)));
     set(&mut sockets.keepalive_interval, says.keepalive_interval.map(|span| span.0));
@@ -150,7 +152,7 @@ fn lay_ambassador(says: &Overrides, settings: &mut Settings) {
     set(&mut ambassador.single_namespace, says.single_namespace);
     set(&mut ambassador.certs_single_namespace, says.certs_single_namespace.map(|v| v.0));
     set(&mut ambassador.label_selector, says.label_selector.as_ref().map(|selector| selector.0.clone()));
-    set(&mut ambassador.bind_address, says.bind_address);
+    set(&mut ambassador.bind_address, says.bind_address.as_ref().map(|addresses| addresses.0.clone()));
     set(&mut ambassador.force_secret_validation, says.force_secret_validation);
 }
 

@@ -1,13 +1,13 @@
 //! Every setting there is, as flag, environment variable and key of the settings file at once.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::values::{AccessLogWhen, Filter, OrNone, Selector, Servers, Size, Span, Whole};
+use super::values::{AccessLogWhen, Addresses, Filter, OrNone, Selector, Servers, Size, Span, Whole};
 use crate::config::settings::{LogFormat, UpstreamTlsVerify};
 
 /// The longest any duration may be, ten years, in milliseconds: sums with the time of day stay in range.
@@ -106,9 +106,15 @@ pub struct Overrides {
     #[arg(long, env = "SLUICE_MAX_HANDSHAKES", value_name = "N", help_heading = "TLS")]
     pub max_handshakes: Option<Whole<0, { u32::MAX }>>,
 
-    /// Connections that may wait to be accepted, of each listener; net.core.somaxconn caps it [default: 4096]
+    /// Connections that may wait to be accepted, of each listening socket; net.core.somaxconn caps it [default: 4096]
     #[arg(long, env = "SLUICE_BACKLOG", value_name = "N", help_heading = "Sockets")]
     pub backlog: Option<Whole<1, 2_147_483_647>>,
+    /// Sockets that each listener accepts from (SO_REUSEPORT); 0 takes one per worker thread [default: 0]
+    #[arg(long, env = "SLUICE_SHARDS", value_name = "N", help_heading = "Sockets")]
+    pub shards: Option<Whole<0, 1024>>,
+    /// Listen on addresses that no interface has yet (IP_FREEBIND) [default: false]
+    #[arg(long, env = "SLUICE_FREEBIND", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Sockets")]
+    pub freebind: Option<bool>,
     /// TCP_USER_TIMEOUT, such as 30s: data unacknowledged for longer ends the connection; none leaves it to the kernel [default: none]
     #[arg(long, env = "SLUICE_USER_TIMEOUT", value_name = "DURATION", help_heading = "Sockets")]
     pub user_timeout: Option<OrNone<Span<1, C_INT>>>,
@@ -147,9 +153,9 @@ pub struct Overrides {
     /// Pass over resources whose labels do not match, such as `app=db,tier!=cache` (AMBASSADOR_LABEL_SELECTOR) [default: ""]
     #[arg(long, env = "SLUICE_LABEL_SELECTOR", value_name = "SELECTOR", help_heading = "Ambassador")]
     pub label_selector: Option<Selector>,
-    /// Where mappings without an address listen (AMBASSADOR_ENVOY_BIND_ADDRESS) [default: 0.0.0.0]
-    #[arg(long, env = "SLUICE_BIND_ADDRESS", value_name = "IP", help_heading = "Ambassador")]
-    pub bind_address: Option<IpAddr>,
+    /// Where mappings without an address listen, such as `0.0.0.0,::` for both families (AMBASSADOR_ENVOY_BIND_ADDRESS) [default: 0.0.0.0]
+    #[arg(long, env = "SLUICE_BIND_ADDRESS", value_name = "IP[,IP]", help_heading = "Ambassador")]
+    pub bind_address: Option<Addresses>,
     /// Refuse certificates that are out of date (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
     #[arg(long, env = "SLUICE_FORCE_SECRET_VALIDATION", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
     pub force_secret_validation: Option<bool>,

@@ -54,6 +54,10 @@ pub struct Servers(pub Vec<SocketAddr>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector(pub String);
 
+/// One IP address or several with commas between them, none twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses(pub Vec<IpAddr>);
+
 impl<const MIN: u64, const MAX: u64> FromStr for Span<MIN, MAX> {
     type Err = ValueError;
 
@@ -166,6 +170,26 @@ impl FromStr for Selector {
     }
 }
 
+impl FromStr for Addresses {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let mut addresses = Vec::new();
+        for word in text.split(',').map(str::trim) {
+            let address: IpAddr = word.parse().map_err(|e| {
+                ValueError(format!("{e} in {word:?}; write 0.0.0.0, ::, or 0.0.0.0,:: for both families"))
+            })?;
+            // A mapped address could not be bound: listeners of IPv6 are IPv6 only.
+            let address = address.to_canonical();
+            if addresses.contains(&address) {
+                return Err(ValueError(format!("{address} stands there twice")));
+            }
+            addresses.push(address);
+        }
+        Ok(Self(addresses))
+    }
+}
+
 /// A size as an operator writes it, exact.
 pub(super) fn in_bytes(bytes: u64) -> String {
     for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
@@ -227,4 +251,5 @@ read_like_a_flag! {
     [] Filter;
     [] Selector;
     [] Servers;
+    [] Addresses;
 }

@@ -51,8 +51,8 @@ pub struct Ambassador {
     pub certs_single_namespace: Option<bool>,
     /// `AMBASSADOR_LABEL_SELECTOR`: resources that do not match are left out; empty takes all.
     pub label_selector: String,
-    /// `AMBASSADOR_ENVOY_BIND_ADDRESS`: where a mapping without `address` listens.
-    pub bind_address: IpAddr,
+    /// `AMBASSADOR_ENVOY_BIND_ADDRESS`: where a mapping without `address` listens, on all of them; at least one.
+    pub bind_address: Vec<IpAddr>,
     /// `AMBASSADOR_FORCE_SECRET_VALIDATION`: certificates out of date are refused.
     pub force_secret_validation: bool,
 }
@@ -89,11 +89,15 @@ pub struct Limits {
     pub file_bytes: u64,
 }
 
-/// Socket options, the same downstream and upstream.
+/// Options of listening sockets, and of those on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sockets {
     /// Pending connections a listener may queue (listen(2)).
     pub backlog: u32,
+    /// Sockets that each listener accepts from (`SO_REUSEPORT`); 0 takes one per worker thread.
+    pub shards: u32,
+    /// Listen on addresses that no interface has (`IP_FREEBIND`).
+    pub freebind: bool,
     /// `TCP_USER_TIMEOUT`: unacknowledged data older than this ends the connection; 0 leaves it to the kernel.
     pub user_timeout: Duration,
     /// Idle time before the first keepalive probe; `None` sends none.
@@ -181,7 +185,7 @@ impl Default for Settings {
                 single_namespace: false,
                 certs_single_namespace: None,
                 label_selector: String::new(),
-                bind_address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                bind_address: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
                 force_secret_validation: false,
             },
             timeouts: Timeouts {
@@ -199,6 +203,8 @@ impl Default for Settings {
             limits: Limits { connections: 0, connections_per_listener: 0, file_bytes: 16 << 20 },
             sockets: Sockets {
                 backlog: 4096,
+                shards: 0,
+                freebind: false,
                 user_timeout: Duration::ZERO,
                 keepalive_time: Some(Duration::from_secs(300)),
                 keepalive_interval: Duration::from_secs(30),

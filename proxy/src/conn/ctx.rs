@@ -26,6 +26,8 @@ pub struct Accepted {
     pub peer: SocketAddr,
     /// The listener's address as configured.
     pub listener: SocketAddr,
+    /// The routes in service when it was accepted, which have the listener.
+    pub routes: Arc<Routes>,
 }
 
 /// What every connection needs, made once.
@@ -43,7 +45,7 @@ pub struct Ctx {
     pub handshakes: Handshakes,
     /// Places for clients' TLS handshakes.
     pub places: Semaphore,
-    /// Swapped by a reload; a connection takes its snapshot once.
+    /// Swapped by a reload; a connection is given its snapshot when it is accepted.
     pub routes: RwLock<Arc<Routes>>,
     /// Cancelled when the drain time is over.
     pub stop: CancellationToken,

@@ -53,7 +53,7 @@ async fn establish(
     opened: Instant,
 ) -> Result<(Side, Side, Arc<Target<Option<MappingState>>>), CloseReason> {
     let (client, target) = {
-        let routes = ctx.routes();
+        let routes = accepted.routes;
         let listener = routes.listener(accepted.listener).ok_or(CloseReason::NoRoute)?;
         match listener.any() {
             Some(group) => {

@@ -11,6 +11,9 @@ use crate::descriptors::connection_limit;
 /// Fewer connections than this are soon used up.
 const FEW: u32 = 1024;
 
+/// What the kernel caps every listening socket's backlog at, in this network namespace.
+const SOMAXCONN: &str = "/proc/sys/net/core/somaxconn";
+
 pub(super) fn probe(settings: &Settings) -> Vec<Finding> {
     let wanted = settings.limits.connections;
     let (allowed, too_many) = connection_limit(wanted);
@@ -21,6 +24,7 @@ pub(super) fn probe(settings: &Settings) -> Vec<Finding> {
         #[cfg(feature = "ebpf")]
         memory(settings, allowed),
         port_range(&ports, wanted),
+        backlog(settings.sockets.backlog, &fs::read_to_string(SOMAXCONN).unwrap_or_default()),
     ]
 }
 
@@ -76,4 +80,17 @@ pub(super) fn port_range(range: &str, wanted: u32) -> Finding {
     // What a mapping to a single endpoint needs where a number was asked for, else a round number.
     let few = size < wanted || size < 10_000;
     if few { Finding::degraded(what, detail, remedy) } else { Finding::ok(what, detail) }
+}
+
+pub(super) fn backlog(wanted: u32, somaxconn: &str) -> Finding {
+    let what = "backlog of listening sockets";
+    match somaxconn.trim().parse::<u32>() {
+        Ok(most) if wanted <= most => Finding::ok(what, format!("{wanted} connections may wait at each")),
+        Ok(most) => Finding::degraded(
+            what,
+            format!("net.core.somaxconn allows {most} connections to wait, not the {wanted} of backlog"),
+            format!("sysctl -w net.core.somaxconn={wanted}, or lower --backlog"),
+        ),
+        Err(_) => Finding::degraded(what, "net.core.somaxconn cannot be read", "mount /proc"),
+    }
 }

@@ -85,6 +85,9 @@ fn limits_are_measured_against_what_is_wanted() {
     assert_eq!(limits::port_range("32768\t60999\n", 40_000).state, DEGRADED);
     assert_eq!(limits::port_range("60000 60999", 0).state, DEGRADED);
     assert_eq!(limits::port_range("", 0).state, DEGRADED);
+    assert_eq!(limits::backlog(4_096, "4096\n").state, OK);
+    assert_eq!(limits::backlog(4_097, "4096\n").state, DEGRADED);
+    assert_eq!(limits::backlog(1, "").state, DEGRADED);
 }
 
 #[cfg(feature = "ebpf")]

@@ -99,7 +99,9 @@ impl<S> RouteTable<S> {
             None => None,
             Some(wanted) => Some(self.contexts.originator(wanted)?),
         };
-        let kept = previous.and_then(|p| p.targets.get(&mapping.name)).map(|t| Arc::clone(&t.state));
+        // Its own place first: a mapping may be on several addresses.
+        let known = self.targets.get(&mapping.name).or_else(|| previous?.targets.get(&mapping.name));
+        let kept = known.map(|target| Arc::clone(&target.state));
         let state = kept.unwrap_or_else(|| Arc::new(state(mapping)));
         Some(Arc::new(Target { mapping: mapping.clone(), originate, state }))
     }

@@ -131,6 +131,17 @@ impl Telemetry {
         self.inner.metrics.accepted(listener);
     }
 
+    /// So many sockets accept on a listener from now on.
+    pub fn listening(&self, listener: SocketAddr, sockets: usize) {
+        self.inner.metrics.listening(listener, sockets);
+    }
+
+    /// How many sockets accept on a listener.
+    #[must_use]
+    pub fn sockets(&self, listener: SocketAddr) -> i64 {
+        self.inner.metrics.sockets(listener)
+    }
+
     /// Accepting failed.
     pub fn accept_error(&self, listener: SocketAddr, reason: &'static str) {
         self.inner.metrics.accept_error(listener, reason);

@@ -63,6 +63,8 @@ metrics! {
     DIAGNOSTICS = "sluice_config_diagnostics",
         "Findings about the configuration in service.", ["severity"];
     LISTENERS = "sluice_listeners", "Addresses in the configuration in service.", [];
+    LISTENER_SOCKETS = "sluice_listener_sockets",
+        "Sockets that accept on an address; 0 where it could not be bound.", ["listener"];
     MAPPINGS = "sluice_mappings", "Mappings in the configuration in service.", [];
 
     KERNEL_PAIRS = "sluice_kernel_pairs", "Connections in the kernel relay's tables.", [];

@@ -1,11 +1,17 @@
-//! TLS through the real binary, with rustls, OpenSSL and curl as peers.
+//! TLS through the real binary, with rustls, OpenSSL, curl and Python as peers.
 
+mod cases;
+mod certificates;
 mod limits;
 mod mutual;
 mod names;
+mod offered;
+mod openssl;
 mod postgres;
+mod python;
 mod refused;
 mod reload;
+mod secrets;
 mod tools;
 mod upstream;
 
@@ -82,4 +88,11 @@ fn material() -> (Ca, Leaf) {
     let ca = Ca::new();
     let leaf = ca.leaf(&["pay.example.com"]);
     (ca, leaf)
+}
+
+/// A TLSContext; `spec` has lines of two spaces.
+fn context(name: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: getambassador.io/v3alpha1\nkind: TLSContext\nmetadata: {{name: {name}}}\nspec:\n{spec}"
+    )
 }

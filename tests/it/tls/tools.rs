@@ -1,36 +1,10 @@
-//! OpenSSL and curl as peers.
+//! OpenSSL and curl as clients.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use super::{Site, material};
 use crate::harness::backend::Backend;
-
-/// What a program said, given this on its standard input; `None` where it is not installed.
-fn run(program: &str, words: &[&str], input: &[u8]) -> Option<String> {
-    let spawned = Command::new(program)
-        .args(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let Ok(mut child) = spawned else {
-        println!("skipped: {program} is not installed");
-        return None;
-    };
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
-}
-
-fn file(name: &str, text: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.pem", std::process::id()));
-    std::fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
-}
+use crate::harness::program::{file, run};
 
 #[test]
 fn openssl_speaks_with_us_in_every_version_and_resumes() {
@@ -51,7 +25,7 @@ fn openssl_speaks_with_us_in_every_version_and_resumes() {
             // Waits for the answer and its end, so that tickets have come by then.
             let words =
                 [&common[..], &[version, "-verify_return_error", "-ign_eof", direction, &session]].concat();
-            let Some(said) = run("openssl", &words, b"hello\n") else { return };
+            let said = run("openssl", &words, b"hello\n");
             assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
             assert!(said.contains("hello\n"), "{said}");
             let record = sluice.closed();
@@ -64,11 +38,11 @@ fn openssl_speaks_with_us_in_every_version_and_resumes() {
         }
     }
     let words = [&common[..], &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]].concat();
-    let said = run("openssl", &words, b"").unwrap();
+    let said = run("openssl", &words, b"");
     assert!(said.contains("SSL alert number"), "{said}");
     assert_eq!(sluice.closed()["reason"], "handshake_failed");
     let words = ["s_client", "-connect", &front, "-servername", "other.example.com"];
-    let said = run("openssl", &words, b"").unwrap();
+    let said = run("openssl", &words, b"");
     assert!(said.contains("unrecognized name"), "{said}");
 }
 
@@ -90,7 +64,7 @@ fn curl_downloads_through_us() {
     let resolve = format!("pay.example.com:7000:{}", site.host);
     let authority = file("ca", &ca.pem);
     let words = ["-sS", "--resolve", &resolve, "--cacert", &authority, "https://pay.example.com:7000/"];
-    let Some(said) = run("curl", &words, b"") else { return };
+    let said = run("curl", &words, b"");
     assert!(said == body, "{} bytes", said.len());
     let record = sluice.closed();
     assert_eq!(record["reason"], "finished", "{record}");

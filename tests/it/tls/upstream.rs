@@ -4,15 +4,9 @@ use std::io::Read;
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use super::{Site, material};
+use super::{Site, context, material};
 use crate::harness::client::connect;
 use crate::harness::tls::{Ca, Leaf, backend, echoed, finish, greeting, hello, secret};
-
-fn context(name: &str, spec: &str) -> String {
-    format!(
-        "---\napiVersion: getambassador.io/v3alpha1\nkind: TLSContext\nmetadata: {{name: {name}}}\nspec:\n{spec}"
-    )
-}
 
 #[test]
 fn cleartext_becomes_tls() {

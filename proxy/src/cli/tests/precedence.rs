@@ -31,7 +31,7 @@ fn each_source_overrides_those_below() {
     let flag = ["--drain-time=3s", "--ambassador-id=flag", "--single-namespace=false", "--bind-address=::1"];
     let seen = |settings: Settings| {
         let ambassador = settings.ambassador;
-        let ip = ambassador.bind_address.to_string();
+        let ip = ambassador.bind_address[0].to_string();
         (settings.drain.as_secs(), ambassador.id, ambassador.single_namespace, ip)
     };
     assert_eq!(seen(merged(&[], "{}", in_file)), (1, "file".into(), false, "::3".into()));

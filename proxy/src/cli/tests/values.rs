@@ -11,6 +11,8 @@ fn values_are_read_as_written() {
         ("--log-kernel", r#"{"log-kernel": true}"#),
         ("--single-namespace=no", r#"{"single-namespace": false}"#),
         ("--workers=3", r#"{"workers": 3}"#),
+        ("--bind-address=0.0.0.0, ::", r#"{"bind-address": "0.0.0.0,::"}"#),
+        ("--bind-address=::ffff:1.2.3.4", r#"{"bind-address": "1.2.3.4"}"#),
         ("--admin=[::1]:80", r#"{"admin": "[::1]:80"}"#),
     ];
     for (flag, in_file) in cases {
@@ -33,6 +35,11 @@ fn a_rule_that_is_broken_is_told_with_the_way_out() {
         ("--max-file-size=0", "not between 1B and 4GiB"),
         ("--access-log=always", "\"always\" is neither close nor open; or none alone"),
         ("--admin=localhost", "invalid socket address syntax, or none"),
+        (
+            "--bind-address=0.0.0.0,eth0",
+            "invalid IP address syntax in \"eth0\"; write 0.0.0.0, ::, or 0.0.0.0,:: for both families",
+        ),
+        ("--bind-address=::,::", ":: stands there twice"),
         ("--log-filter=a=b=c", "write info, or sluice::relay=debug"),
         ("--log-format=xml", "[possible values: text, json]"),
         ("--kernel-relay=perhaps", "'perhaps' for '--kernel-relay <BOOL>'"),

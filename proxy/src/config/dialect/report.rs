@@ -1,7 +1,7 @@
 //! Collects what is found about one resource, all at once.
 
 use std::cell::RefCell;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +14,15 @@ pub(in crate::config) struct Place {
     pub(in crate::config) file: Arc<Path>,
     /// Which document of it, from 1; 0 is the file as a whole.
     pub(in crate::config) document: usize,
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.document {
+            0 => write!(f, "{}", self.file.display()),
+            document => write!(f, "{}#{document}", self.file.display()),
+        }
+    }
 }
 
 impl Place {
@@ -54,11 +63,10 @@ impl Report {
 
     /// Another of the same kind, namespace and name counts in its stead.
     pub(super) fn replaced_by(&self, place: &Place) {
-        let (file, document) = (place.file.display(), place.document);
         self.discard(
             "",
             format!(
-                "the same kind, namespace and name stands again in {file}#{document}, which replaces this one; \
+                "the same kind, namespace and name stands again in {place}, which replaces this one; \
                  rename one of them"
             ),
         );
@@ -92,6 +100,11 @@ impl Report {
     /// `kind namespace/name` as far as known.
     pub(super) fn resource(&self) -> &str {
         &self.resource
+    }
+
+    /// The resource and where it stands, as findings about others name it.
+    pub(super) fn whereabouts(&self) -> String {
+        format!("{} ({})", self.resource, self.place)
     }
 
     /// Ends the collection.

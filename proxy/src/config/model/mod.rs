@@ -4,6 +4,8 @@
 pub(crate) mod fixtures;
 mod tls;
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,9 +24,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// Every mapping.
+    /// Every mapping once, on however many addresses it is.
     pub fn mappings(&self) -> impl Iterator<Item = &Mapping> {
-        self.listeners.iter().flat_map(|listener| &listener.routes).flat_map(|route| &route.mappings)
+        let mut seen = HashSet::new();
+        let routes = self.listeners.iter().flat_map(|listener| &listener.routes);
+        routes.flat_map(|route| &route.mappings).filter(move |mapping| seen.insert(&mapping.name))
     }
 
     /// Every certificate in use, one as often as it is.
@@ -49,6 +53,16 @@ pub struct Listener {
     pub prelude: Option<Prelude>,
     /// At least one. [`Matcher::Any`] stands alone: nothing else is on a listener that has it.
     pub routes: Vec<Route>,
+}
+
+impl Listener {
+    /// Its routes as they are tried; among equals the order of the declaration counts.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<&Route> {
+        let mut routes: Vec<_> = self.routes.iter().collect();
+        routes.sort_by_key(|route| route.matcher.rank());
+        routes
+    }
 }
 
 /// A protocol's own words in the clear before TLS begins (`sluice.dev/starttls`).
@@ -85,6 +99,20 @@ pub enum Matcher {
     },
 }
 
+impl Matcher {
+    /// Sorts the matchers of a listener in the order in which they are tried.
+    fn rank(&self) -> impl Ord {
+        match self {
+            Self::Any => (0, Reverse(0), false),
+            Self::Tls { name, alpn } => match name {
+                NamePattern::Exact(_) => (0, Reverse(0), alpn.is_empty()),
+                NamePattern::Suffix(suffix) => (1, Reverse(suffix.len()), alpn.is_empty()),
+                NamePattern::Everything => (2, Reverse(0), alpn.is_empty()),
+            },
+        }
+    }
+}
+
 /// Which server names (SNI) a route takes, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum NamePattern {
@@ -109,7 +137,7 @@ pub enum Downstream {
 /// One declared way to an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
-    /// Who declared it, unique in a configuration.
+    /// Who declared it, unique in a configuration, though perhaps on several of its addresses.
     pub name: MappingName,
     /// Label of this mapping's metrics (Ambassador `stats_name`, else the name).
     pub stats_name: Arc<str>,

@@ -116,9 +116,19 @@ fn of_tls(upstream_tls_verify: UpstreamTlsVerify, handshakes: &Handshakes) -> Va
 }
 
 fn of_sockets(sockets: &Sockets) -> Value {
-    let Sockets { backlog, user_timeout, keepalive_time, keepalive_interval, keepalive_probes } = sockets;
+    let Sockets {
+        backlog,
+        shards,
+        freebind,
+        user_timeout,
+        keepalive_time,
+        keepalive_interval,
+        keepalive_probes,
+    } = sockets;
     json!({
         "backlog": backlog,
+        "shards": shards,
+        "freebind": freebind,
         "user-timeout": span_or_none(Some(*user_timeout).filter(|t| !t.is_zero())),
         "keepalive-time": span_or_none(*keepalive_time),
         "keepalive-interval": span(*keepalive_interval),
@@ -151,7 +161,7 @@ fn of_ambassador(ambassador: &Ambassador) -> Value {
         "single-namespace": single_namespace,
         "certs-single-namespace": certs_single_namespace.map_or_else(|| none().into(), Value::Bool),
         "label-selector": label_selector,
-        "bind-address": bind_address,
+        "bind-address": bind_address.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         "force-secret-validation": force_secret_validation,
     })
 }

@@ -1,6 +1,5 @@
 //! One direction: out of one leg, into the other, until the end of the stream.
 
-use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -16,6 +15,8 @@ pub(super) struct Lane {
     waiting: u64,
     /// One of the ends has failed: what is there is still delivered, and no end.
     failed: bool,
+    /// The destination had been reset when all that was left to tell it was the end.
+    unheard: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,16 @@ impl Lane {
         self.stage == Stage::Finished
     }
 
+    /// Cleartext that was read and is not sent yet.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
+    /// Whether its end found the destination reset. What that had said before is still to be read.
+    pub(super) fn unheard(&self) -> bool {
+        self.unheard
+    }
+
     /// Passes no end on from now on.
     pub(super) fn fail(&mut self) {
         self.failed = true;
@@ -68,22 +79,38 @@ impl Lane {
             return Ok(Motion { writable: true, ..Motion::default() });
         }
         let more = self.fetch(source, destination, pool)?;
-        let delivered = self.deliver(destination, pool, moved)?;
-        if delivered && self.stage == Stage::Ending && !self.failed {
-            match socket::finish(destination.stream.as_fd()) {
-                // A peer that has said its own end may be gone altogether, and our close_notify, which is
-                // bytes to its kernel, is answered by a reset.
-                Err(e) if e.kind() == ErrorKind::NotConnected && destination.has_ended() => {}
-                finished => finished.map_err(|e| Broken::Destination(Failure::of(&e)))?,
+        let ending = self.stage == Stage::Ending && !self.failed;
+        let delivered = match self.deliver(destination, pool, moved) {
+            Ok(true) if ending => self.finish(destination).map(|()| true),
+            delivered => delivered,
+        };
+        let delivered = match delivered {
+            // A peer that has said its own end may be gone altogether, and our close_notify, which is bytes to
+            // its kernel, is answered by a reset; PostgreSQL never waits for one. What it said tells whether
+            // all is well, if it is encrypted: cleartext has no end that a reset could not follow.
+            Err(Broken::Destination(Failure::Reset))
+                if ending && self.waiting == 0 && destination.session.is_some() =>
+            {
+                destination.output.clear();
+                self.unheard = true;
+                self.stage = Stage::Finished;
+                true
             }
-            self.stage = Stage::Finished;
-        }
+            delivered => delivered?,
+        };
         let moving = self.stage == Stage::Moving;
         Ok(Motion {
             again: delivered && more && moving,
             readable: delivered && !more && moving,
             writable: !delivered,
         })
+    }
+
+    /// Ends the destination's stream.
+    fn finish(&mut self, destination: &Leg) -> Result<(), Broken> {
+        socket::finish(destination.stream.as_fd()).map_err(|e| Broken::Destination(Failure::of(&e)))?;
+        self.stage = Stage::Finished;
+        Ok(())
     }
 
     /// Sends what is in the destination's output; whether all of it went.

@@ -23,7 +23,7 @@ use lane::{Lane, Motion};
 pub use leg::Leg;
 
 use super::clock::{Clock, LAST_WORDS, acknowledged, sleep_until};
-use super::{Broken, Fault, Terms, socket};
+use super::{Broken, Failure, Fault, Terms, socket};
 use crate::telemetry::{CloseReason, Progress, Transfer};
 use crate::tls::Pool;
 
@@ -50,20 +50,25 @@ struct Pair<'a> {
     lanes: [Lane; 2],
     pool: &'a Pool,
     progress: &'a TlsProgress,
+    /// What the client had sent when it was told the upstream's end.
+    heard_before_end: Option<u64>,
 }
 
 /// Relays until both directions are complete or something ends the connection. Both sockets are
-/// closed when it returns: in order after [`CloseReason::Finished`], by reset after anything else.
+/// closed when it returns: in order after [`CloseReason::Finished`], by reset after anything else. An upstream
+/// that was not told the client's end, since the client did not say it, is reset in any case.
 pub async fn run(
     mut legs: Box<[Leg; 2]>,
     pool: &Pool,
     terms: Terms,
     progress: Arc<TlsProgress>,
 ) -> CloseReason {
-    let mut pair = Pair { legs: &mut legs, lanes: Default::default(), pool, progress: &progress };
+    let lanes = Default::default();
+    let mut pair = Pair { legs: &mut legs, lanes, pool, progress: &progress, heard_before_end: None };
     let reason = pair.relay(terms).await;
     if reason == CloseReason::Finished {
-        for leg in legs.iter() {
+        let told = [&pair.lanes[1], &pair.lanes[0]].map(Lane::finished);
+        for (leg, _) in legs.iter().zip(told).filter(|(_, told)| *told) {
             // On failure close(2) resets, after everything was delivered: no worse than noisy.
             let _ = socket::reset_on_close(leg.stream.as_fd(), false);
         }
@@ -81,6 +86,7 @@ impl Pair<'_> {
             tokio::select! {
                 ended = self.carry() => match ended {
                     Ok(()) => clock.half_close(),
+                    Err(fault) if self.is_only_silent(fault) => return CloseReason::Finished,
                     Err(fault) => return self.last_words(fault).await,
                 },
                 () = sleep_until(until) => {
@@ -103,12 +109,28 @@ impl Pair<'_> {
             let finished = self.lanes.each_ref().map(Lane::finished);
             let motions = [self.step(0)?, self.step(1)?];
             if finished != self.lanes.each_ref().map(Lane::finished) {
+                if self.lanes[1].finished() {
+                    self.heard_before_end.get_or_insert(self.heard());
+                }
                 return Ok(());
             }
             if !motions.iter().any(|motion| motion.again) && !self.has_answers(motions) {
                 self.wait(motions).await;
             }
         }
+    }
+
+    /// Cleartext from the client so far.
+    fn heard(&self) -> u64 {
+        self.progress.received.load(Relaxed) + self.lanes[0].waiting()
+    }
+
+    /// Whether a client has only not answered the end it was told, and has sent nothing since: what many do
+    /// (Python's ssl, unless asked), and no loss, for its upstream was through before.
+    fn is_only_silent(&self, fault: Fault) -> bool {
+        fault == Fault::Downstream(Failure::Truncated)
+            && self.legs[0].input.is_empty()
+            && self.heard_before_end == Some(self.heard())
     }
 
     /// Moves one direction on: 0 is from the client.
@@ -120,7 +142,16 @@ impl Pair<'_> {
             (upstream, downstream, &self.progress.sent, [FAULTS[1], FAULTS[0]])
         };
         let motion = self.lanes[direction].step(source, destination, self.pool, moved);
-        motion.map_err(|broken: Broken| broken.in_direction(faults[0], faults[1]))
+        motion.map_err(|broken| {
+            let broken = match broken {
+                // Its error was told to whoever sent last; after that a reset reads like an end.
+                Broken::Source(Failure::Truncated) if self.lanes[1 - direction].unheard() => {
+                    Broken::Source(Failure::Reset)
+                }
+                broken => broken,
+            };
+            broken.in_direction(faults[0], faults[1])
+        })
     }
 
     /// Whether a session wants to say something of its own, after the direction that would carry it had its
@@ -180,4 +211,4 @@ impl Pair<'_> {
 }
 
 /// What a failure of the client's socket, and of the upstream's, is.
-const FAULTS: [fn(super::Failure) -> Fault; 2] = [Fault::Downstream, Fault::Upstream];
+const FAULTS: [fn(Failure) -> Fault; 2] = [Fault::Downstream, Fault::Upstream];

@@ -58,6 +58,7 @@ pub(super) struct Metrics {
     reload_success: Gauge,
     diagnostics: IntGaugeVec,
     listeners: IntGauge,
+    listener_sockets: IntGaugeVec,
     mappings: IntGauge,
     kernel_pairs: IntGauge,
     kernel_budget: IntGaugeVec,
@@ -101,6 +102,7 @@ impl Metrics {
             reload_success: register(r, Gauge::with_opts(opts(&names::RELOAD_SUCCESS)))?,
             diagnostics: gauges(r, &names::DIAGNOSTICS)?,
             listeners: register(r, IntGauge::with_opts(opts(&names::LISTENERS)))?,
+            listener_sockets: gauges(r, &names::LISTENER_SOCKETS)?,
             mappings: register(r, IntGauge::with_opts(opts(&names::MAPPINGS)))?,
             kernel_pairs: register(r, IntGauge::with_opts(opts(&names::KERNEL_PAIRS)))?,
             kernel_budget: gauges(r, &names::KERNEL_BUDGET)?,
@@ -131,6 +133,14 @@ impl Metrics {
 
     pub(super) fn accepted(&self, listener: SocketAddr) {
         self.accepted.with_label_values(&[listener.to_string()]).inc();
+    }
+
+    pub(super) fn listening(&self, listener: SocketAddr, sockets: usize) {
+        self.listener_sockets.with_label_values(&[listener.to_string()]).set(signed(sockets));
+    }
+
+    pub(super) fn sockets(&self, listener: SocketAddr) -> i64 {
+        self.listener_sockets.with_label_values(&[listener.to_string()]).get()
     }
 
     pub(super) fn accept_error(&self, listener: SocketAddr, reason: &str) {
@@ -200,16 +210,16 @@ impl Metrics {
             self.certificate_expiry.with_label_values(&[&*identity.source]).set(identity.expires);
         }
 
-        let mappings = || config.listeners.iter().flat_map(|l| &l.routes).flat_map(|r| &r.mappings);
         self.listeners.set(signed(config.listeners.len()));
-        self.mappings.set(signed(mappings().count()));
+        self.mappings.set(signed(config.mappings().count()));
         let mut ledger = self.ledger();
-        ledger.configure(config.listeners.iter().map(|l| l.bind), mappings().map(|m| &m.stats_name));
-        for mapping in mappings() {
+        ledger.configure(config.listeners.iter().map(|l| l.bind), config.mappings().map(|m| &m.stats_name));
+        for mapping in config.mappings() {
             self.create(&mapping.stats_name);
         }
         for listener in &config.listeners {
             let label = [listener.bind.to_string()];
+            self.listener_sockets.with_label_values(&label);
             self.accepted.with_label_values(&label);
             self.active.with_label_values(&label);
         }

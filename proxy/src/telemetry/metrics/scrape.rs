@@ -121,6 +121,7 @@ impl Metrics {
 
     fn remove_listener(&self, listener: SocketAddr) {
         let listener = listener.to_string();
+        remove(&self.listener_sockets, "listener", &listener);
         remove(&self.accepted, "listener", &listener);
         remove(&self.active, "listener", &listener);
         remove(&self.accept_errors, "listener", &listener);

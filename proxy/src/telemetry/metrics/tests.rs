@@ -89,6 +89,7 @@ fn a_scripted_day_gives_exactly_these_samples() {
     };
     telemetry.config_loaded(&config(&["pay", "web"]), std::slice::from_ref(&warning));
     telemetry.config_loaded(&config(&["pay", "web"]), &[Diagnostic { severity: Severity::Error, ..warning }]);
+    telemetry.listening(listener(), 4);
     telemetry.accepted(listener());
     telemetry.accepted(listener());
     telemetry.accept_error(listener(), "no_descriptors");
@@ -107,6 +108,7 @@ fn a_scripted_day_gives_exactly_these_samples() {
     let build = format!("sluice_build_info{{features=\"{features}\",version=\"{version}\"}}");
     for (series, value) in [
         (build.as_str(), 1.0),
+        (r#"sluice_listener_sockets{listener="127.0.0.1:80"}"#, 4.0),
         (r#"sluice_accepted_total{listener="127.0.0.1:80"}"#, 2.0),
         (r#"sluice_accept_errors_total{listener="127.0.0.1:80",reason="no_descriptors"}"#, 1.0),
         (r#"sluice_refused_total{limit="total"}"#, 1.0),

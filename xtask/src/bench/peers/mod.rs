@@ -16,7 +16,7 @@ use clap::ValueEnum;
 use super::tls::Key;
 use super::way::Way;
 
-pub(super) use envoy::{PACKAGE as ENVOY_PACKAGE, folder as envoy_folder, program as envoy_program};
+pub(super) use envoy::WHEEL as ENVOY;
 pub(super) use sluice::program as sluice_program;
 
 /// Something to put between client and backend.
@@ -127,7 +127,7 @@ impl Peer {
             Self::Haproxy => first_line(Command::new("haproxy").arg("-v")),
             Self::Nginx => first_line(Command::new("nginx").arg("-v")),
             // It begins with its own path.
-            Self::Envoy => first_line(Command::new(envoy_program()).arg("--version"))
+            Self::Envoy => first_line(Command::new(ENVOY.landmark()).arg("--version"))
                 .rsplit_once("  ")
                 .map_or_else(|| "unknown".to_owned(), |(_, version)| version.to_owned()),
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::binds;
 use super::group::Candidate;
 use super::listener::Stacks;
 use super::module::Module;
@@ -43,13 +44,13 @@ pub(super) fn lower(
         found.extend(report.into_diagnostics());
         return None;
     }
-    let Lowered { bind, way: Way { matcher, downstream, prelude }, weight, mapping } = lowered?;
-    Some(Candidate { bind, matcher, downstream, prelude, weight, mapping, report })
+    let Lowered { binds, way: Way { matcher, downstream, prelude }, weight, mapping } = lowered?;
+    Some(Candidate { binds, matcher, downstream, prelude, weight, mapping, report })
 }
 
 /// What a mapping comes to.
 struct Lowered {
-    bind: SocketAddr,
+    binds: Vec<SocketAddr>,
     way: Way,
     weight: Option<u16>,
     mapping: Mapping,
@@ -77,9 +78,9 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
     refuse_what_comes_later(&spec, &fields, context.module, report);
     let terms = Terms { spec: &spec, overrides: &overrides.tls, fields: &fields, context, report };
     terms.check();
-    let port = spec.port?;
-    let bind = SocketAddr::new(spec.address.unwrap_or(context.settings.ambassador.bind_address), port);
-    let way = terms.way(bind);
+    let binds = binds::of(&spec, &fields, context.settings, report)?;
+    // Listeners are the same at each of several.
+    let way = terms.way(binds[0]);
     let upstream = spec.service.as_ref()?;
     let namespace = resource.namespace().unwrap_or_else(|| own_namespace.clone());
     let asker = Asker { context, namespace: &namespace, fields: &fields, report, tls: terms.originates() };
@@ -109,7 +110,7 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         relay: overrides.relay,
         timeouts: overrides.timeouts,
     };
-    Some(Lowered { bind, way: way?, weight: spec.weight, mapping })
+    Some(Lowered { binds, way: way?, weight: spec.weight, mapping })
 }
 
 /// A mapping that needs what this version does not do is never served half.

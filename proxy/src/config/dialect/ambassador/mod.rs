@@ -1,8 +1,8 @@
 //! Ambassador's resources: `TCPMapping`, and what the others of them say about it.
 
+mod binds;
 mod circuit_breaker;
 mod group;
-mod host_binding;
 mod host_glob;
 mod kind;
 mod listener;
@@ -98,5 +98,6 @@ pub(super) fn lower(
         .filter_map(|(resource, report)| mapping::lower(resource, report, &context, found))
         .collect();
     tls.finish(found);
+    stacks.finish(found);
     group::assemble(candidates, found)
 }

@@ -82,6 +82,8 @@ impl Terms<'_> {
         };
         if let Some(obstacle) = context.stacks.obstacle(bind, side) {
             report.discard(fields.path("port"), obstacle);
+        } else if let Some(displaced) = context.stacks.displaced(bind, side) {
+            report.warn(fields.path("port"), displaced);
         }
         let Some(host) = &spec.host else {
             return Some(Way { matcher: Matcher::Any, downstream: Downstream::Raw, prelude: None });

@@ -68,6 +68,76 @@ async fn a_stream_cut_short_never_ends_in_order() {
     }
 }
 
+/// A client that hears its upstream's end and closes TCP alone has kept nothing back, unless it went on talking.
+#[tokio::test]
+async fn an_end_that_is_not_answered_is_one_for_the_client_alone() {
+    let keys = Keys::new();
+    for (more, expected) in [(false, CloseReason::Finished), (true, CloseReason::DownstreamTruncated)] {
+        let ((client, downstream), pool) = (pair().await, Arc::new(Pool::default()));
+        let name = "pay.example.com".try_into().unwrap();
+        let session = keys.terminator.session().unwrap();
+        let (client, leg) =
+            tokio::join!(keys.connector.connect(name, client), secured(downstream, session, &pool));
+        let (mut client, (mut server, upstream)) = (client.unwrap(), pair().await);
+        let stop = CancellationToken::new();
+        let (terms, legs) = (terms(&stop), Box::new([leg, Leg::plain(upstream)]));
+        let relay = tokio::spawn(async move { run(legs, &pool, terms, Arc::default()).await });
+        client.write_all(b"question").await.unwrap();
+        client.flush().await.unwrap();
+        let mut heard = [0; 8];
+        server.read_exact(&mut heard).await.unwrap();
+        server.write_all(b"answer").await.unwrap();
+        server.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, b"answer");
+        if more {
+            client.write_all(b"more").await.unwrap();
+            client.flush().await.unwrap();
+            server.read_exact(&mut heard[..4]).await.unwrap();
+        }
+        client.get_mut().0.shutdown().await.unwrap();
+        // Nobody has proven to the upstream that this was all.
+        let end = server.read(&mut heard).await;
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(relay.await.unwrap(), expected);
+        let end = client.get_mut().0.read(&mut heard).await;
+        assert!(matches!(end, Ok(0)), "the client's end is in order: {end:?}");
+    }
+}
+
+/// An upstream that closes without having read our close_notify, as PostgreSQL does: what it said itself counts,
+/// though it is read after its reset.
+#[tokio::test]
+async fn an_end_that_finds_nobody_leaves_it_to_what_was_said() {
+    let keys = Keys::new();
+    for (says, expected) in [(true, CloseReason::Finished), (false, CloseReason::UpstreamReset)] {
+        let ((mut client, downstream), (server, upstream)) = (pair().await, pair().await);
+        let pool = Arc::new(Pool::default());
+        let session = keys.originator.session(&Host::Name("pay.example.com".into())).unwrap();
+        let (server, leg) = tokio::join!(keys.acceptor.accept(server), secured(upstream, session, &pool));
+        let mut server = server.unwrap();
+        // Or a reset throws away what waits for an acknowledgement.
+        server.get_ref().0.set_nodelay(true).unwrap();
+        let stop = CancellationToken::new();
+        let (terms, legs) = (terms(&stop), Box::new([Leg::plain(downstream), leg]));
+        // From here on the relay has no turn before both have ended: there is one thread, and nothing waits.
+        client.shutdown().await.unwrap();
+        server.write_all(b"farewell").await.unwrap();
+        server.flush().await.unwrap();
+        if says {
+            server.get_mut().1.send_close_notify();
+            server.flush().await.unwrap();
+        }
+        server.get_ref().0.set_zero_linger().unwrap();
+        drop(server);
+        assert_eq!(run(legs, &pool, terms, Arc::default()).await, expected);
+        let mut heard = Vec::new();
+        let end = client.read_to_end(&mut heard).await;
+        assert_eq!((&heard[..], end.is_ok()), (&b"farewell"[..], says));
+    }
+}
+
 #[tokio::test]
 async fn what_came_before_a_reset_is_delivered_and_then_the_reset() {
     let keys = Keys::new();

@@ -1,37 +1,36 @@
 //! What the mappings of one port must agree about.
 
+use std::net::SocketAddr;
+
 use super::Candidate;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::model::{Downstream, Matcher, Prelude};
 
-/// The members of one port that can be served together: the first decides what belongs to the port, except
-/// that those with a host, of which there may be many, come before one without.
-pub(super) fn agreeing(members: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Candidate> {
-    let with_host = members.iter().find(|member| member.matcher != Matcher::Any);
-    let with_host = with_host.map(|member| member.report.resource().to_owned());
-    let mut kept: Vec<Candidate> = Vec::with_capacity(members.len());
-    for member in members {
-        match conflict(&member, &kept, with_host.as_deref()) {
+/// Discards the members of one port that cannot be served together: the first decides what belongs to the port,
+/// except that those with a host, of which there may be many, come before one without.
+pub(super) fn reconcile(bind: SocketAddr, members: &[&Candidate]) {
+    // Of those that were discarded at another of their addresses that was told there.
+    let members = || members.iter().copied().filter(|member| !member.report.failed());
+    let with_host = members().find(|member| member.matcher != Matcher::Any);
+    let with_host = with_host.map(|member| member.report.whereabouts());
+    let mut kept: Vec<&Candidate> = Vec::new();
+    for member in members() {
+        match conflict(bind, member, &kept, with_host.as_deref()) {
             None => {
-                overlap(&member, &kept);
+                overlap(member, &kept);
                 kept.push(member);
             }
-            Some((field, why)) => {
-                member.report.discard(field, why);
-                found.extend(member.report.into_diagnostics());
-            }
+            Some((field, why)) => member.report.discard(field, why),
         }
     }
-    kept
 }
 
 /// Why a member cannot be served beside the others, and the field that says so.
 fn conflict(
+    bind: SocketAddr,
     member: &Candidate,
-    kept: &[Candidate],
+    kept: &[&Candidate],
     with_host: Option<&str>,
 ) -> Option<(&'static str, String)> {
-    let bind = member.bind;
     if let (Matcher::Any, Some(other)) = (&member.matcher, with_host) {
         return Some((
             "spec.host",
@@ -49,7 +48,7 @@ fn conflict(
                 "is {} here and {} in {}, and all of {bind} must agree; make them the same, or use another port",
                 shown(member.prelude),
                 shown(first.prelude),
-                first.report.resource()
+                first.report.whereabouts()
             ),
         ));
     }
@@ -60,7 +59,7 @@ fn conflict(
             Downstream::Raw => ("passed through", "terminated"),
             Downstream::Terminate(_) => ("terminated", "passed through"),
         };
-        let other = same.report.resource();
+        let other = same.report.whereabouts();
         (
             "spec.host",
             format!("is {this} here and {that} by {other} on {bind}; give them different hosts, or the same sluice.dev/tls-mode"),
@@ -76,7 +75,7 @@ fn shown(prelude: Option<Prelude>) -> &'static str {
 }
 
 /// Warns where two routes of one name ask for the same protocol: the earlier takes it.
-fn overlap(member: &Candidate, kept: &[Candidate]) {
+fn overlap(member: &Candidate, kept: &[&Candidate]) {
     let Matcher::Tls { name, alpn } = &member.matcher else {
         return;
     };
@@ -90,7 +89,7 @@ fn overlap(member: &Candidate, kept: &[Candidate]) {
             let shared = String::from_utf8_lossy(shared);
             let message = format!(
                 "{shared:?} is also asked for by {} for the same host; clients that offer it go there",
-                other.report.resource()
+                other.report.whereabouts()
             );
             member.report.warn("metadata.annotations.sluice.dev/tls-alpn", message);
         }

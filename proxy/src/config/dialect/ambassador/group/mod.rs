@@ -5,7 +5,7 @@ mod agree;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use self::agree::agreeing;
+use self::agree::reconcile;
 use super::weights::{Flaw, share};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::report::Report;
@@ -16,7 +16,8 @@ use crate::config::model::{
 /// A mapping that can be served, before its group is known.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    pub(super) bind: SocketAddr,
+    /// At least one.
+    pub(super) binds: Vec<SocketAddr>,
     pub(super) matcher: Matcher,
     pub(super) downstream: Downstream,
     /// What its clients say before TLS.
@@ -30,17 +31,28 @@ pub(super) struct Candidate {
 
 /// Groups candidates into listeners and routes, and shares connections among them.
 pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Config {
-    let mut ports: BTreeMap<SocketAddr, Vec<Candidate>> = BTreeMap::new();
-    for candidate in unique(candidates, found) {
-        ports.entry(candidate.bind).or_default().push(candidate);
+    let candidates = unique(candidates, found);
+    let mut ports: BTreeMap<SocketAddr, Vec<&Candidate>> = BTreeMap::new();
+    for candidate in &candidates {
+        for bind in &candidate.binds {
+            ports.entry(*bind).or_default().push(candidate);
+        }
+    }
+    for (bind, members) in &ports {
+        reconcile(*bind, members);
     }
     let mut listeners = Vec::with_capacity(ports.len());
-    for (bind, members) in ports {
-        let members = agreeing(members, found);
-        let prelude = members.first().and_then(|member| member.prelude);
-        let routes = grouped(members).into_iter().map(|group| route(bind, group, found)).collect();
+    for (bind, mut members) in ports {
+        // Only now: who cannot be served at one of its addresses is not served at the others either.
+        members.retain(|member| !member.report.failed());
+        let Some(first) = members.first() else {
+            continue;
+        };
+        let prelude = first.prelude;
+        let routes = grouped(members).into_iter().map(|group| route(bind, &group)).collect();
         listeners.push(Listener { bind, prelude, routes });
     }
+    found.extend(candidates.into_iter().flat_map(|candidate| candidate.report.into_diagnostics()));
     Config { listeners }
 }
 
@@ -64,8 +76,8 @@ fn unique(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Candid
 }
 
 /// By matcher, each where its first member stands.
-fn grouped(members: Vec<Candidate>) -> Vec<Vec<Candidate>> {
-    let mut groups: Vec<Vec<Candidate>> = Vec::new();
+fn grouped(members: Vec<&Candidate>) -> Vec<Vec<&Candidate>> {
+    let mut groups: Vec<Vec<&Candidate>> = Vec::new();
     let mut places = HashMap::new();
     for member in members {
         let place = *places.entry(member.matcher.clone()).or_insert_with(|| {
@@ -77,7 +89,7 @@ fn grouped(members: Vec<Candidate>) -> Vec<Vec<Candidate>> {
     groups
 }
 
-fn route(bind: SocketAddr, group: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Route {
+fn route(bind: SocketAddr, group: &[&Candidate]) -> Route {
     // Looked up by the same host, so the same for all.
     let (matcher, downstream) = (group[0].matcher.clone(), group[0].downstream.clone());
     let at = match &matcher {
@@ -86,31 +98,28 @@ fn route(bind: SocketAddr, group: Vec<Candidate>, found: &mut Vec<Diagnostic>) -
         Matcher::Tls { name: NamePattern::Suffix(suffix), .. } => format!("{bind} for *{suffix}"),
         Matcher::Tls { name: NamePattern::Everything, .. } => format!("{bind} for *"),
     };
-    Route { matcher, downstream, mappings: weigh(&at, group, found) }
+    Route { matcher, downstream, mappings: weigh(&at, group) }
 }
 
-fn weigh(at: &str, group: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Mapping> {
+fn weigh(at: &str, group: &[&Candidate]) -> Vec<Mapping> {
     let declared: Vec<_> = group.iter().map(|candidate| candidate.weight).collect();
     let shares = share(&declared);
     if let Some(flaw) = shares.flaw {
-        explain(flaw, at, &group);
+        explain(flaw, at, group);
     }
-    let weighed = group.into_iter().zip(shares.weights).map(|(candidate, weight)| {
-        found.extend(candidate.report.into_diagnostics());
-        Mapping { weight: Weight(weight), ..candidate.mapping }
-    });
-    weighed.collect()
+    let weighed = group.iter().zip(shares.weights);
+    weighed.map(|(member, weight)| Mapping { weight: Weight(weight), ..member.mapping.clone() }).collect()
 }
 
 /// Tells the member on which the sum tips over, or which goes empty-handed.
-fn explain(flaw: Flaw, at: &str, group: &[Candidate]) {
+fn explain(flaw: Flaw, at: &str, group: &[&Candidate]) {
     let unweighted = || group.iter().find(|member| member.weight.is_none());
     let weighted = || group.iter().rev().find(|member| member.weight.is_some());
     let member = if flaw == Flaw::NothingLeft { unweighted() } else { weighted() };
     let Some(member) = member else {
         return;
     };
-    let all: Vec<_> = group.iter().map(describe).collect();
+    let all: Vec<_> = group.iter().map(|member| describe(member)).collect();
     let all = all.join(", ");
     let field = "spec.weight";
     match flaw {

@@ -208,7 +208,7 @@ fn an_unset_address_groups_with_the_bind_address_it_stands_for() {
     assert_eq!(outcome.served(), expected);
 
     let mut settings = Settings::default();
-    settings.ambassador.bind_address = "127.0.0.1".parse().unwrap();
+    settings.ambassador.bind_address = vec!["127.0.0.1".parse().unwrap()];
     let outcome = lower_with(&text[..2].join("---\n"), &settings);
     assert_eq!(outcome.served(), ["0.0.0.0:7000 default/b 100 svc:1", "127.0.0.1:7000 default/a 100 svc:1"]);
 }

@@ -1,6 +1,7 @@
 //! Ambassador documents in, listeners and findings out, as tables.
 
 mod filters;
+mod listeners;
 mod mappings;
 mod resolvers;
 mod seeds;

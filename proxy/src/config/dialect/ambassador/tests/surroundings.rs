@@ -101,49 +101,6 @@ fn both_families_off_is_ipv4_as_in_ambassador() {
 }
 
 #[test]
-fn listeners_that_unwrap_something_discard_mappings_on_their_port() {
-    let listener = |fields: &str| {
-        format!(
-            "apiVersion: getambassador.io/v3alpha1\nkind: Listener\nmetadata: {{name: l}}\nspec: {{port: 7000, {fields}}}\n---\n"
-        )
-    };
-    let tls = Some(
-        "terminates TLS, and a mapping without host does not; give the mapping a host, or the Listener protocol: TCP",
-    );
-    let proxy = Some("expects the PROXY protocol, which is not served by this version of sluice");
-    let unclear = Some("is in error, so what it expects is unknown");
-    let cases = [
-        ("protocol: TCP", None),
-        ("protocol: HTTP", None),
-        ("protocol: TLS", tls),
-        ("protocol: HTTPS", tls),
-        ("protocol: HTTPPROXY", proxy),
-        ("protocolStack: [TCP]", None),
-        ("protocolStack: [TLS, TCP]", tls),
-        ("protocolStack: [TLS, PROXY, TCP]", proxy),
-        ("protocolStack: [PROXY, TCP]", proxy),
-        ("protocol: TSL", unclear),
-        ("securityModel: SECURE", unclear),
-    ];
-    for (fields, obstacle) in cases {
-        let outcome = lower(&(listener(fields) + &with_spec(&[])));
-        let expected: Vec<_> = obstacle
-            .map(|obstacle| {
-                format!(
-                    "test.yaml#2: TCPMapping default/m: spec.port: Listener default/l {obstacle}; the mapping is discarded"
-                )
-            })
-            .into_iter()
-            .collect();
-        let about_mapping: Vec<_> =
-            outcome.faults().into_iter().filter(|line| line.contains("TCPMapping default/m")).collect();
-        assert_eq!(about_mapping, expected, "{fields}");
-        let elsewhere = lower(&(listener(fields) + &with_spec(&["port: 7001"])));
-        assert_eq!(elsewhere.served().len(), 1, "{fields}");
-    }
-}
-
-#[test]
 fn strangers_are_counted_by_kind() {
     let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: Deployment\n\
                 metadata: {name: b}\n---\n_format_version: '3.0'\nservices: []\n---\n\

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::declared::Declared;
 use super::host::{Host, Link};
 use super::store::Broken;
-use crate::config::dialect::ambassador::host_binding::HostBinding;
+use crate::config::dialect::ambassador::listener::HostBinding;
 use crate::config::model::Termination;
 
 impl Tls<'_> {

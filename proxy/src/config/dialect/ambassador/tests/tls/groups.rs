@@ -47,13 +47,15 @@ fn flawed_weights_name_port_and_host() {
 
 #[test]
 fn a_mapping_without_host_has_no_place_beside_hosts() {
-    let why = "spec.host: is missing, and TCPMapping default/with on 0.0.0.0:7000 has one, so clients are told \
-               apart by it; give this one a host, or a port of its own; the mapping is discarded";
-    for mappings in [
-        [named("with", &["host: a"]), named("without", &[])],
-        [named("without", &[]), named("with", &["host: a"])],
-        [named("without", &[]), passed("with", &["host: '*'"])],
+    for (mappings, document) in [
+        ([named("with", &["host: a"]), named("without", &[])], 3),
+        ([named("without", &[]), named("with", &["host: a"])], 4),
+        ([named("without", &[]), passed("with", &["host: '*'"])], 4),
     ] {
+        let why = format!(
+            "spec.host: is missing, and TCPMapping default/with (test.yaml#{document}) on 0.0.0.0:7000 has one, so \
+             clients are told apart by it; give this one a host, or a port of its own; the mapping is discarded"
+        );
         let outcome = lowered(&mappings);
         assert_eq!(outcome.served(), ["0.0.0.0:7000 default/with 100 svc:1"]);
         assert_eq!(outcome.about("TCPMapping default/without"), [why]);
@@ -72,8 +74,8 @@ fn passthrough_and_termination_share_a_port_but_not_a_host() {
 
     let outcome = lowered(&[named("a", &["host: a"]), passed("b", &["host: a"])]);
     assert_eq!(outcome.served(), ["0.0.0.0:7000 default/a 100 svc:1"]);
-    let expected = "spec.host: is passed through here and terminated by TCPMapping default/a on 0.0.0.0:7000; give \
-                    them different hosts, or the same sluice.dev/tls-mode; the mapping is discarded";
+    let expected = "spec.host: is passed through here and terminated by TCPMapping default/a (test.yaml#3) on \
+                    0.0.0.0:7000; give them different hosts, or the same sluice.dev/tls-mode; the mapping is discarded";
     assert_eq!(outcome.about("TCPMapping default/b"), [expected]);
 
     let outcome = lowered(&[passed("b", &["host: a"]), named("a", &["host: a"])]);
@@ -99,8 +101,8 @@ fn one_port_has_one_prelude() {
     };
     let outcome = lowered(&[starttls("a", &["host: a"]), named("b", &["host: b"])]);
     assert_eq!(outcome.served(), ["0.0.0.0:7000 default/a 100 svc:1"]);
-    let expected = "metadata.annotations.sluice.dev/starttls: is unset here and postgres in TCPMapping default/a, \
-                    and all of 0.0.0.0:7000 must agree; make them the same, or use another port; the mapping is discarded";
+    let expected = "metadata.annotations.sluice.dev/starttls: is unset here and postgres in TCPMapping default/a \
+                    (test.yaml#3), and all of 0.0.0.0:7000 must agree; make them the same, or use another port; the mapping is discarded";
     assert_eq!(outcome.about("TCPMapping default/b"), [expected]);
     let outcome = lowered(&[starttls("a", &["host: a"]), starttls("b", &["host: b"])]);
     assert_eq!(outcome.served().len(), 2);
@@ -127,8 +129,8 @@ fn protocols_part_a_host() {
     assert_eq!(outcome.all(), [""; 0]);
 
     let outcome = lowered(&[with_alpn("x", "h2,h3"), with_alpn("y", "h2")]);
-    let expected = "metadata.annotations.sluice.dev/tls-alpn: \"h2\" is also asked for by TCPMapping default/x for the \
-                    same host; clients that offer it go there";
+    let expected = "metadata.annotations.sluice.dev/tls-alpn: \"h2\" is also asked for by TCPMapping default/x \
+                    (test.yaml#3) for the same host; clients that offer it go there";
     assert_eq!((outcome.served().len(), outcome.all().len()), (2, 1));
     assert_eq!(outcome.about("TCPMapping default/y"), [expected]);
 }

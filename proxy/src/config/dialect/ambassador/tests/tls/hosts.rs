@@ -59,16 +59,15 @@ fn hosts_that_no_client_can_send_discard_the_mapping() {
 
 #[test]
 fn listeners_and_mappings_agree_about_tls_or_the_mapping_goes() {
-    let no_tls = "spec.port: Listener default/l does not terminate TLS, and a mapping with host does; give the \
+    let no_tls = "spec.port: Listener default/l (test.yaml#3) does not terminate TLS, and a mapping with host does; give the \
                   Listener protocol: TLS, or leave host out; the mapping is discarded";
-    let tls = "spec.port: Listener default/l terminates TLS, and a mapping without host does not; give the mapping \
+    let tls = "spec.port: Listener default/l (test.yaml#3) terminates TLS, and a mapping without host does not; give the mapping \
                a host, or the Listener protocol: TCP; the mapping is discarded";
-    let proxy = "spec.port: Listener default/l expects the PROXY protocol, which is not served by this version of \
+    let proxy = "spec.port: Listener default/l (test.yaml#3) expects the PROXY protocol, which is not served by this version of \
                  sluice; the mapping is discarded";
     // (protocol, without host, terminated, passed through)
     let cases = [
         ("protocol: TCP", "", no_tls, ""),
-        ("protocol: HTTP", "", no_tls, ""),
         ("protocol: TLS", tls, "", ""),
         ("protocol: HTTPS", tls, "", ""),
         ("protocolStack: [TCP]", "", no_tls, ""),

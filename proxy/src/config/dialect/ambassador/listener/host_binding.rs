@@ -5,7 +5,7 @@ use crate::config::dialect::report::Report;
 
 /// Both must hold; what is absent holds for every `Host`.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct HostBinding {
+pub(in crate::config::dialect::ambassador) struct HostBinding {
     namespace: Option<String>,
     labels: Vec<(String, String)>,
 }
@@ -32,7 +32,11 @@ impl HostBinding {
     }
 
     /// Whether a `Host` in that namespace with those labels is meant.
-    pub(super) fn selects(&self, namespace: &str, labels: &[(String, String)]) -> bool {
+    pub(in crate::config::dialect::ambassador) fn selects(
+        &self,
+        namespace: &str,
+        labels: &[(String, String)],
+    ) -> bool {
         self.namespace.as_deref().is_none_or(|own| own == namespace)
             && self.labels.iter().all(|label| labels.contains(label))
     }
