@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Run(_) => runtime.block_on(app::run(settings, telemetry)),
-        Command::Check(options) => check::run(&settings, options.format),
+        Command::Check(options) => runtime.block_on(check::run(&settings, options.format, options.resolve)),
         Command::Doctor(options) => runtime.block_on(doctor::run(&settings, options.format)),
     }
 }

@@ -4,6 +4,8 @@ pub(crate) mod admin;
 pub(crate) mod backend;
 pub(crate) mod bpf;
 pub(crate) mod client;
+pub(crate) mod consul;
+pub(crate) mod dns;
 pub(crate) mod net;
 pub(crate) mod payload;
 pub(crate) mod probe;

@@ -144,3 +144,35 @@ fn settings_reach_the_check() {
     assert_eq!(count(&[], &[("AMBASSADOR_ID", "other"), ("SLUICE_AMBASSADOR_ID", "staging")]), 1);
     assert_eq!(count(&["--ambassador-id", "staging"], &[("SLUICE_AMBASSADOR_ID", "other")]), 1);
 }
+
+#[test]
+fn endpoints_are_asked_for_where_somebody_wants_to_know() {
+    let hosts = file("10.0.0.7 db\nfd00::7 db\n");
+    let six = GOOD.replace("name: db", "name: six").replace("port: 5432,", "port: 1, enable_ipv4: false,");
+    let nowhere =
+        GOOD.replace("name: db", "name: no").replace("db:5432", "10.0.0.8").replace("port: 5432", "port: 2");
+    let path = file(&[GOOD, &six, &nowhere].join("---\n"));
+    let flags = ["--resolve", "--hosts-file", &hosts, "--resolv-conf", "/dev/null"];
+    let ended = sluice(&[&["check", &path], &flags[..]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let lines: Vec<&str> = ended.stdout.lines().filter(|line| line.contains(" is at ")).collect();
+    let expected = [
+        "TCPMapping default/six: db:5432 is at [fd00::7]:5432",
+        "TCPMapping default/no: 10.0.0.8:80 is at 10.0.0.8:80",
+        "TCPMapping default/db: db:5432 is at [fd00::7]:5432, 10.0.0.7:5432",
+    ];
+    assert_eq!(lines, expected);
+
+    let (path, options) = (file(&GOOD.replace("db:", "db.test:")), file("options timeout:1 attempts:1\n"));
+    let flags = ["--resolve", "--resolv-conf", &options, "--dns-servers", "127.0.0.1:1", "--format", "json"];
+    let missing = sluice(&[&["check", &path], &flags[..]].concat());
+    assert_eq!(missing.code, Some(0), "what cannot be resolved now may be later: {missing:?}");
+    let report: Value = serde_json::from_str(&missing.stdout).unwrap();
+    let resolved = &report["resolved"][0];
+    assert_eq!(
+        (&resolved["mapping"], &resolved["service"]),
+        (&"TCPMapping default/db".into(), &"db.test:5432".into())
+    );
+    assert_eq!(resolved["endpoints"], serde_json::json!([]));
+    assert!(resolved["error"].as_str().unwrap().starts_with("db.test has no address"), "{resolved}");
+}

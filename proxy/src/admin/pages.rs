@@ -118,8 +118,7 @@ async fn respond<B>(request: &Request<B>, handles: &Handles) -> Result<Answer, R
 }
 
 /// Runs what goes over every open connection on a thread of its own. With 50,000 of them it took
-/// 60 ms, for which a worker would have relayed nothing. tokio's pool of threads will not do: it
-/// resolves names as well, and is full just when an operator looks why.
+/// 60 ms, for which a worker would have relayed nothing.
 async fn aside(make: impl FnOnce() -> Result<Answer, Refusal> + Send + 'static) -> Result<Answer, Refusal> {
     let failed = |why: &str| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why);
     let (made, answer) = oneshot::channel();

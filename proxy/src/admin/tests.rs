@@ -18,10 +18,10 @@ use crate::config::model::{
     Balancing, Config, Downstream, Families, Host, Listener, Mapping, MappingName, Matcher, RelayChoice,
     Route, Service, Weight,
 };
-use crate::config::settings::Settings;
+use crate::config::settings::{Names, Settings};
 use crate::conn::{ConnRecord, Tracker};
 use crate::telemetry::Telemetry;
-use crate::upstream::Directory;
+use crate::upstream::{Dialer, Directory, Resolver};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -50,11 +50,13 @@ impl Endpoint {
         let address = listener.local_addr().unwrap();
         let telemetry = Telemetry::default();
         let (wish, wishes) = mpsc::channel(1);
+        let resolver = Resolver::new(&Names::default());
+        let dialer = Arc::new(Dialer::new(resolver, telemetry.clone()));
         let handles = Handles {
             tracker: Tracker::new(10, telemetry.clone()),
             telemetry,
             state: State::new(Settings::default()),
-            directory: Arc::new(Directory::new(Arc::default())),
+            directory: Arc::new(Directory::new(dialer)),
             wishes: wish,
         };
         let stop = CancellationToken::new();
@@ -100,6 +102,7 @@ fn loaded() -> Loaded {
         prelude: None,
         families: Families { ipv4: true, ipv6: false },
         balancing: Balancing::default(),
+        resolution: crate::config::model::Resolution::Dns,
         relay: RelayChoice::Splice,
         timeouts: settings.timeouts,
         limits: crate::config::model::Limits::default(),

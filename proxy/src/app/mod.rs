@@ -22,7 +22,7 @@ use crate::relay::Relays;
 use crate::relay::kernel::KernelRelay;
 use crate::telemetry::Telemetry;
 use crate::tls::Contexts;
-use crate::upstream::{Dialer, Directory};
+use crate::upstream::{Dialer, Directory, Resolver};
 use admin::Admin;
 use expiry::Expiry;
 use triggers::Triggers;
@@ -80,7 +80,8 @@ impl App {
         }
         let tracker = Tracker::new(limit, telemetry.clone());
         let state = State::new(settings.clone());
-        let dialer = Arc::new(Dialer::new(telemetry.clone()));
+        let resolver = Resolver::new(&settings.names);
+        let dialer = Arc::new(Dialer::new(resolver.clone(), telemetry.clone()));
         let directory = Arc::new(Directory::new(Arc::clone(&dialer)));
         let (wish, wishes) = mpsc::channel(4);
         // First of all, so that it can be asked why nothing else is there yet.
@@ -116,6 +117,7 @@ impl App {
             stop: CancellationToken::new(),
         });
         observe(&ctx, &directory, &telemetry, &state);
+        telemetry.resolutions_from(move || resolver.report());
         directory.serve(ctx.routes().targets().map(|target| &target.pool));
         telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
 

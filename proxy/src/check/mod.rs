@@ -1,6 +1,7 @@
 //! `sluice check`: everything that is wrong with a configuration, what would be served, and nothing started.
 
 mod outline;
+mod resolved;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::Value;
 
+use self::resolved::{Resolved, resolve};
 use crate::admin;
 use crate::app::EXIT_USAGE;
 use crate::cli::Format;
@@ -26,16 +28,22 @@ struct Report<'a> {
     config: &'a Config,
     /// What would be served, as `GET /config` shows it.
     served: Vec<Value>,
+    /// Where connections would go, if somebody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved: Option<Vec<Resolved>>,
     listeners: usize,
     mappings: usize,
     discarded: usize,
 }
 
-/// Loads the configured paths and writes all findings to standard output.
-#[must_use]
-pub fn run(settings: &Settings, format: Format) -> ExitCode {
+/// Loads the configured paths and writes all findings to standard output, with every mapping's endpoints where
+/// they are asked for.
+pub async fn run(settings: &Settings, format: Format, endpoints: bool) -> ExitCode {
     let loaded = Loader::new(settings).load();
-    let report = Report::of(&loaded);
+    let mut report = Report::of(&loaded);
+    if endpoints {
+        report.resolved = Some(resolve(&loaded.config, settings).await);
+    }
     // A reader that closed early (`| head`) has read what it wanted.
     let _ = report.write(format, &mut io::stdout().lock());
     if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) }
@@ -47,6 +55,7 @@ impl<'a> Report<'a> {
             diagnostics: &loaded.diagnostics,
             config: &loaded.config,
             served: admin::listeners(&loaded.config),
+            resolved: None,
             listeners: loaded.config.listeners.len(),
             mappings: loaded.config.mappings().count(),
             discarded: loaded.diagnostics.iter().filter(|d| d.discarded).count(),
@@ -83,6 +92,9 @@ impl<'a> Report<'a> {
             writeln!(out, "{severity}: {}", diagnostic.to_string().replace(['\n', '\r'], " "))?;
         }
         outline::write(self.config, out)?;
+        for resolved in self.resolved.iter().flatten() {
+            writeln!(out, "{resolved}")?;
+        }
         writeln!(
             out,
             "{}, {}, {}, {}",

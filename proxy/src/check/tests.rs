@@ -18,8 +18,15 @@ fn finding(severity: Severity, discarded: bool) -> Diagnostic {
 
 fn written(diagnostics: &[Diagnostic], format: Format) -> String {
     let config = Config::default();
-    let report =
-        Report { diagnostics, config: &config, served: Vec::new(), listeners: 1, mappings: 2, discarded: 1 };
+    let report = Report {
+        diagnostics,
+        config: &config,
+        served: Vec::new(),
+        resolved: None,
+        listeners: 1,
+        mappings: 2,
+        discarded: 1,
+    };
     let mut out = Vec::new();
     report.write(format, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -57,7 +64,15 @@ fn only_what_costs_something_is_bad() {
         let discarded = usize::from(diagnostic.discarded);
         let (diagnostics, config) = (std::slice::from_ref(&diagnostic), Config::default());
         let served = Vec::new();
-        let report = Report { diagnostics, config: &config, served, listeners: 0, mappings: 0, discarded };
+        let report = Report {
+            diagnostics,
+            config: &config,
+            served,
+            resolved: None,
+            listeners: 0,
+            mappings: 0,
+            discarded,
+        };
         assert_eq!(report.is_good(), good, "{diagnostic:?}");
     }
 }

@@ -33,6 +33,8 @@ Examples:
     sluice check config/examples
   What another Ambassador id would make of it:
     sluice check --ambassador-id staging mappings.yaml
+  Where its connections would go at this moment:
+    sluice check --resolve mappings.yaml
   For a pipeline:
     kubectl get tcpmappings -A -o yaml | sluice check --format json - | jq '.diagnostics[].message'";
 

@@ -104,7 +104,10 @@ fn lay(says: &Overrides, settings: &mut Settings) {
     lay_process(says, settings);
     lay_ambassador(says, settings);
     set(&mut settings.upstream_tls_verify, says.upstream_tls_verify.map(Into::into));
-    let Settings { timeouts, handshakes, limits, sockets, kernel, .. } = settings;
+    let Settings { timeouts, handshakes, limits, sockets, kernel, names, .. } = settings;
+    set(&mut names.servers, says.dns_servers.as_ref().map(|v| v.0.clone().map(|s| s.0).unwrap_or_default()));
+    set(&mut names.resolv_conf, says.resolv_conf.clone());
+    set(&mut names.hosts, says.hosts_file.clone());
     set(&mut handshakes.hello, says.client_hello_timeout.map(|span| span.0));
     set(&mut handshakes.timeout, says.handshake_timeout.map(|span| span.0));
     set(&mut handshakes.most, says.max_handshakes.map(|n| n.0));

@@ -62,6 +62,9 @@ pub struct Check {
     /// How findings are written
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Also ask for the endpoints of every mapping, and say what was answered; the exit code does not go by it
+    #[arg(long)]
+    pub resolve: bool,
     #[command(flatten)]
     common: Common,
 }

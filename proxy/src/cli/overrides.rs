@@ -1,12 +1,13 @@
 //! Every setting there is, as flag, environment variable and key of the settings file at once.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::values::{AccessLogWhen, Addresses, Filter, OrNone, Selector, Size, Span, Whole};
+use super::values::{AccessLogWhen, Addresses, Filter, OrNone, Selector, Servers, Size, Span, Whole};
 use crate::config::settings::{LogFormat, UpstreamTlsVerify};
 
 /// The longest any duration may be, ten years, in milliseconds: sums with the time of day stay in range.
@@ -129,6 +130,16 @@ pub struct Overrides {
     /// Unanswered keepalive probes that end the connection, 1 to 127 [default: 5]
     #[arg(long, env = "SLUICE_KEEPALIVE_PROBES", value_name = "N", help_heading = "Sockets")]
     pub keepalive_probes: Option<Whole<1, 127>>,
+
+    /// Servers asked instead of those in resolv.conf, such as 10.0.0.53,[fd00::53]:5353, or none [default: none]
+    #[arg(long, env = "SLUICE_DNS_SERVERS", value_name = "ADDRS", help_heading = "Names")]
+    pub dns_servers: Option<OrNone<Servers>>,
+    /// Where search domains, options and servers of DNS are read, and read again after a change [default: /etc/resolv.conf]
+    #[arg(long, env = "SLUICE_RESOLV_CONF", value_name = "FILE", help_heading = "Names")]
+    pub resolv_conf: Option<PathBuf>,
+    /// Names that DNS is not asked for, read again after a change [default: /etc/hosts]
+    #[arg(long, env = "SLUICE_HOSTS_FILE", value_name = "FILE", help_heading = "Names")]
+    pub hosts_file: Option<PathBuf>,
 
     /// Resources with another ambassador_id are passed over (AMBASSADOR_ID) [default: default]
     #[arg(long, env = "SLUICE_AMBASSADOR_ID", value_name = "ID", help_heading = "Ambassador")]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -45,6 +45,10 @@ pub struct AccessLogWhen {
 /// A tracing filter in which every directive is well-formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter(pub String);
+
+/// DNS servers, with commas: addresses, with a port where it is not 53.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Servers(pub Vec<SocketAddr>);
 
 /// A Kubernetes label selector that parses; empty selects everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +143,23 @@ impl FromStr for Filter {
     }
 }
 
+impl FromStr for Servers {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let server = |word: &str| {
+            let word = word.trim();
+            let bare = || word.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+            word.parse::<SocketAddr>().or_else(|_no_port| bare()).map_err(|_no_address| {
+                ValueError(format!(
+                    "{word:?} is no address; write 10.0.0.53 or [fd00::53]:5353, with commas between"
+                ))
+            })
+        };
+        text.split(',').map(server).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 impl FromStr for Selector {
     type Err = ValueError;
 
@@ -229,5 +250,6 @@ read_like_a_flag! {
     [] AccessLogWhen;
     [] Filter;
     [] Selector;
+    [] Servers;
     [] Addresses;
 }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Options of the sockets on both sides.
     pub sockets: Sockets,
+    /// How names of upstreams are resolved.
+    pub names: Names,
     /// The in-kernel relay.
     pub kernel: Kernel,
     /// How long open connections may go on after SIGTERM.
@@ -106,6 +108,23 @@ pub struct Sockets {
     pub keepalive_interval: Duration,
     /// Unanswered probes that end the connection.
     pub keepalive_probes: u32,
+}
+
+/// How names of upstreams are resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// Servers asked instead of those that resolv.conf names; empty asks those.
+    pub servers: Vec<SocketAddr>,
+    /// Search domains, options and servers (resolv.conf(5)).
+    pub resolv_conf: PathBuf,
+    /// Names that DNS is not asked for (hosts(5)).
+    pub hosts: PathBuf,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { servers: Vec::new(), resolv_conf: "/etc/resolv.conf".into(), hosts: "/etc/hosts".into() }
+    }
 }
 
 /// The in-kernel relay's switch and sizes.
@@ -198,6 +217,7 @@ impl Default for Settings {
                 keepalive_interval: Duration::from_secs(30),
                 keepalive_probes: 5,
             },
+            names: Names::default(),
             kernel: Kernel {
                 enabled: true,
                 join_after: 16 << 10,

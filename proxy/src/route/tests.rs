@@ -19,6 +19,7 @@ fn mapping(name: &str, weight: u32) -> Mapping {
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
         balancing: Balancing::default(),
+        resolution: model::Resolution::Dns,
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
         limits: Limits::default(),

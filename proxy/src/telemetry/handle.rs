@@ -10,7 +10,9 @@ use super::access_log::{AccessLog, Event};
 use super::logging::{self, LogError, LogHandle};
 use super::metrics::{Metrics, Sources};
 use super::queue;
-use super::{Attempt, CloseReason, ConnSnapshot, EndpointSnapshot, Handshake, MappingUsage, Side};
+use super::{
+    Attempt, CloseReason, ConnSnapshot, EndpointSnapshot, Handshake, MappingUsage, Resolution, Side,
+};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::Config;
 use crate::config::settings;
@@ -49,6 +51,8 @@ pub(super) type Connections = Box<dyn Fn() -> Vec<ConnSnapshot> + Send + Sync>;
 type Mappings = Box<dyn Fn() -> Vec<MappingUsage> + Send + Sync>;
 /// Lists every endpoint in service.
 type Endpoints = Box<dyn Fn() -> Vec<EndpointSnapshot> + Send + Sync>;
+/// Lists everything that is kept resolved.
+type Resolutions = Box<dyn Fn() -> Vec<Resolution> + Send + Sync>;
 
 /// Handle to everything that is measured or written; clones share. The default counts, and writes
 /// nothing.
@@ -65,6 +69,7 @@ struct Inner {
     endpoints: OnceLock<Endpoints>,
     kernel: OnceLock<Arc<dyn KernelStats>>,
     mappings: OnceLock<Mappings>,
+    resolutions: OnceLock<Resolutions>,
     /// Reasons against the kernel relay that were logged.
     explained: Mutex<HashSet<&'static str>>,
 }
@@ -98,9 +103,11 @@ impl Telemetry {
         connections: Arc<OnceLock<Connections>>,
     ) -> Self {
         let metrics = Metrics::new().expect("names and labels are constants that the tests prove");
-        let (endpoints, kernel, mappings) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let (endpoints, kernel, mappings, resolutions) =
+            (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
         let explained = Mutex::default();
-        let inner = Inner { metrics, access, log, connections, endpoints, kernel, mappings, explained };
+        let inner =
+            Inner { metrics, access, log, connections, endpoints, kernel, mappings, resolutions, explained };
         Self { inner: Arc::new(inner) }
     }
 
@@ -122,6 +129,17 @@ impl Telemetry {
     /// Where mappings tell what they have in use; the first call counts.
     pub fn mappings(&self, source: impl Fn() -> Vec<MappingUsage> + Send + Sync + 'static) {
         let _ = self.inner.mappings.set(Box::new(source));
+    }
+
+    /// Where names and their addresses are listed from; the first call counts.
+    pub fn resolutions_from(&self, source: impl Fn() -> Vec<Resolution> + Send + Sync + 'static) {
+        let _ = self.inner.resolutions.set(Box::new(source));
+    }
+
+    /// Everything that is kept resolved, by name.
+    #[must_use]
+    pub fn resolutions(&self) -> Vec<Resolution> {
+        self.inner.resolutions.get().map(|list| list()).unwrap_or_default()
     }
 
     /// What is logged, and how to change that.
@@ -213,6 +231,7 @@ impl Telemetry {
             mappings: &|| inner.mappings.get().map(|tell| tell()).unwrap_or_default(),
             endpoints: &|| inner.endpoints.get().map(|list| list()).unwrap_or_default(),
             kernel: inner.kernel.get().map(Arc::as_ref),
+            resolutions: &self.resolutions(),
             log_lines_lost: inner.log.lost(),
             lines_lost: inner.access.as_ref().map_or(0, AccessLog::lost),
         };

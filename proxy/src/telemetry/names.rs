@@ -70,6 +70,14 @@ metrics! {
     CERTIFICATE_EXPIRY = "sluice_certificate_expiry_timestamp_seconds",
         "When the first certificate of a chain in service expires, in seconds since 1970.", ["source"];
 
+    RESOLUTIONS = "sluice_resolutions_total",
+        "Questions about the endpoints of a name; of failures the last good answer stays in use.",
+        ["name", "source", "families", "result"];
+    RESOLUTION_AGE = "sluice_resolution_age_seconds",
+        "How long ago the endpoints in use were told.", ["name", "source", "families"];
+    ENDPOINTS = "sluice_resolved_endpoints",
+        "Endpoints in use; 0 means that connections fail.", ["name", "source", "families"];
+
     RELOADS = "sluice_config_reloads_total",
         "Configurations loaded, the first included; partial ones left something out.", ["result"];
     RELOAD_SUCCESS = "sluice_config_last_reload_success_timestamp_seconds",

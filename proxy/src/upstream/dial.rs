@@ -4,18 +4,20 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::attempt::{self, Begun};
 use super::board::Seat;
 use super::endpoint::Endpoint;
 use super::pool::Pool;
-use super::resolve::{ResolveError, Resolver};
-use crate::config::model::Service;
+use super::resolve::{Latest, ResolveError, Resolver};
+use crate::config::model::{Mapping, Service};
 use crate::telemetry::{Attempt, Telemetry};
 
 /// How long an attempt goes on alone where the next would be of the other family (RFC 8305, section 8).
@@ -111,17 +113,27 @@ pub struct Dialled {
 }
 
 /// Makes upstream connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Dialer {
     resolver: Resolver,
     telemetry: Telemetry,
 }
 
 impl Dialer {
-    /// One that tells `telemetry` of its attempts.
+    /// Dials what `resolver` finds, and tells `telemetry` of its attempts.
     #[must_use]
-    pub fn new(telemetry: Telemetry) -> Self {
-        Self { resolver: Resolver::default(), telemetry }
+    pub fn new(resolver: Resolver, telemetry: Telemetry) -> Self {
+        Self { resolver, telemetry }
+    }
+
+    /// What is known of a pool's own endpoints, and a word whenever that changes.
+    pub(super) fn latest(&self, pool: &Pool) -> watch::Receiver<Latest> {
+        self.resolver.subscribe(&pool.mapping)
+    }
+
+    /// Takes these for all whose endpoints are wanted.
+    pub(super) fn follow<'a>(&self, mappings: impl Iterator<Item = &'a Mapping>) {
+        self.resolver.follow(mappings);
     }
 
     /// Where attempts and checks are counted.
@@ -160,15 +172,15 @@ impl Dialer {
     /// # Errors
     /// Why there are none, of the backup service neither.
     pub(super) async fn refresh(&self, pool: &Pool) -> Result<(), ResolveError> {
-        let own = self.resolver.resolve(&pool.mapping.service, pool.mapping.families).await;
-        let backup = match &pool.backup {
-            Some(to) => self.resolver.resolve(&to.service, to.families).await.unwrap_or_else(|error| {
+        let own = self.resolver.resolve(&pool.mapping).await;
+        let backup: Arc<[Endpoint]> = match &pool.backup {
+            Some(to) => self.resolver.resolve(to).await.unwrap_or_else(|error| {
                 tracing::debug!(mapping = %pool.name(), %error, "no backup");
-                Vec::new()
+                Arc::default()
             }),
-            None => Vec::new(),
+            None => Arc::default(),
         };
-        let own: Vec<Endpoint> = match own {
+        let own = match own {
             Err(error) if backup.is_empty() => return Err(error),
             own => own.unwrap_or_default(),
         };

@@ -53,6 +53,8 @@ impl Directory {
     /// Takes these pools for all in service: those that are new are watched from now on, others no longer. Has to
     /// be called within tokio's runtime.
     pub fn serve<'a>(&self, pools: impl IntoIterator<Item = &'a Arc<Pool>>) {
+        let pools: Vec<_> = pools.into_iter().collect();
+        self.dialer.follow(pools.iter().flat_map(|pool| pool.wanted()));
         let mut serving = self.serving();
         let mut before = std::mem::take(&mut *serving);
         for pool in pools {

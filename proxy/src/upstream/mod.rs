@@ -2,8 +2,10 @@
 
 mod attempt;
 mod board;
+mod consul;
 mod dial;
 mod directory;
+mod dns;
 mod endpoint;
 mod health;
 mod introduce;
@@ -23,4 +25,4 @@ pub use endpoint::Endpoint;
 pub use introduce::{Card, tell};
 pub use pool::{Change, Pool};
 pub use prelude::{Asked, PreludeError, request_tls};
-pub use resolve::{ResolveError, Resolver};
+pub use resolve::{Latest, ResolveError, Resolver};

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::board::{Asking, Board, Event, Member, Order, Seat};
 use super::endpoint::Endpoint;
 use super::health::{FULL, Transition};
-use crate::config::model::{Balancing, Mapping, Service, Weight};
+use crate::config::model::{Balancing, Mapping, Resolution, Service, Weight};
 use crate::telemetry::{EndpointSnapshot, Telemetry};
 
 /// The endpoints of a mapping in service. What is known of an endpoint stays over reloads while the mapping's
@@ -56,7 +56,11 @@ impl Pool {
         if mapping.balancing.check.is_none() {
             board.unchecked();
         }
-        let to = |service: &Service| Mapping { service: service.clone(), ..mapping.clone() };
+        let to = |service: &Service| Mapping {
+            service: service.clone(),
+            resolution: Resolution::Dns,
+            ..mapping.clone()
+        };
         let backup = mapping.balancing.backup.as_ref().map(to);
         Arc::new(Self { mapping: mapping.clone(), backup, board: Mutex::new(board) })
     }
@@ -71,6 +75,11 @@ impl Pool {
     #[must_use]
     pub fn label(&self) -> &Arc<str> {
         &self.mapping.stats_name
+    }
+
+    /// Whose endpoints are wanted for it: the mapping's own and its backup's.
+    pub fn wanted(&self) -> impl Iterator<Item = &Mapping> {
+        std::iter::once(&self.mapping).chain(&self.backup)
     }
 
     /// How they are chosen.

@@ -34,16 +34,23 @@ enum Failed {
     TooLong,
 }
 
-/// Looks up a pool's endpoints, so that they are known before the first connection, and checks them for as long as
-/// it is polled, where the mapping wants that.
+/// Keeps a pool's endpoints what its service resolves to, so that they are known before the first connection, and
+/// checks them for as long as it is polled, where the mapping wants that.
 pub(super) async fn watch(pool: Arc<Pool>, dialer: Arc<Dialer>) {
     let mut spread = Duration::ZERO;
     let mut next = Instant::now();
+    let mut latest = dialer.latest(&pool);
     loop {
         if let Err(error) = dialer.refresh(&pool).await {
             tracing::debug!(mapping = %pool.name(), %error, "no endpoints");
         }
-        let Some(check) = &pool.rule().check else { return };
+        let Some(check) = &pool.rule().check else {
+            match latest.changed().await {
+                Ok(()) => continue,
+                // They never change.
+                Err(_no_sender) => return,
+            }
+        };
         round(&pool, check, &dialer, spread).await;
         // The first is at once; later ones are spread, so that many processes do not ask at one time.
         spread = check.interval / 10;

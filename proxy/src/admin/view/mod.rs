@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Handles;
 use crate::config::model::{
     Balancing, Check, Config, Limits, Listener, Mapping, Matcher, NamePattern, ProxySources, ProxyVersion,
-    Rate, RelayChoice, Timeouts,
+    Rate, RelayChoice, Resolution, Timeouts,
 };
 use crate::config::settings_file;
 use crate::telemetry::Telemetry;
@@ -35,6 +35,7 @@ pub(super) fn config(handles: &Handles) -> Value {
         "files": loaded.as_ref().map(|l| &l.files),
         "certificate_files": loaded.as_ref().map(|l| &l.material),
         "listeners": loaded.as_ref().map_or_else(Vec::new, |l| listening(&l.config, &handles.telemetry)),
+        "resolutions": handles.telemetry.resolutions(),
         "diagnostics": loaded.as_ref().map(|l| &l.diagnostics),
         "settings": settings_file::show(state.settings()),
     })
@@ -91,6 +92,7 @@ fn mapping(mapping: &Mapping) -> Value {
         "stats_name": mapping.stats_name,
         "weight": mapping.weight.0,
         "service": mapping.service.to_string(),
+        "resolution": resolution(&mapping.resolution),
         "originate": mapping.originate.as_deref().map(tls::originate),
         "proxy_protocol": mapping.proxy_protocol.map(ProxyVersion::as_str),
         "starttls": mapping.prelude.map(tls::prelude),
@@ -141,6 +143,18 @@ fn check(check: &Check) -> Value {
         "send_bytes": check.send.len(),
         "expect_bytes": check.expect.len(),
     })
+}
+
+fn resolution(resolution: &Resolution) -> Value {
+    match resolution {
+        Resolution::Dns => json!("dns"),
+        Resolution::Fixed(endpoints) => json!({ "endpoints": endpoints }),
+        Resolution::Catalogue(catalogue) => json!({
+            "agent": catalogue.agent.to_string(),
+            "datacenter": catalogue.datacenter,
+            "service": catalogue.service,
+        }),
+    }
 }
 
 /// Times without limit are null.

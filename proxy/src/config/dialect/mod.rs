@@ -1,6 +1,7 @@
 //! From documents to the model: which dialect a document is written in, and a folder per dialect.
 
 mod ambassador;
+mod cluster;
 mod fields;
 mod names;
 mod report;
@@ -28,6 +29,7 @@ pub use selector::{LabelSelector, SelectorError};
 pub(super) use words::nearest;
 pub(super) use yaml::{Document, parse};
 
+use cluster::Cluster;
 use secret::Secrets;
 use strangers::{Stranger, Strangers};
 
@@ -47,7 +49,7 @@ pub(super) fn lower<'a>(
     settings: &Settings,
 ) -> Lowered {
     let mut diagnostics = Vec::new();
-    let mut secrets = Secrets::default();
+    let (mut secrets, mut cluster) = (Secrets::default(), Cluster::default());
     let mut strangers = Strangers::default();
     let (mut ambassador, mut resources) = (Vec::new(), 0);
     for document in documents {
@@ -62,12 +64,13 @@ pub(super) fn lower<'a>(
         }
         for resource in resource::expand(document, &settings.ambassador.namespace, &mut diagnostics) {
             resources += 1;
+            let is_known = cluster.add(&resource, &settings.ambassador);
             let described = format!("kind {} ({})", resource.kind, resource.api_version);
             match group(&resource.api_version) {
                 Dialect::Ambassador => ambassador.push(resource),
                 Dialect::Gateway => strangers.meet(Stranger::Later, &described, &resource.place),
                 // What it carries comes by itself.
-                _ if resource.carried().is_some() => {}
+                _ if resource.carried().is_some() || is_known => {}
                 _ if resource.kind == "Secret" => {
                     secrets.add(&resource, &settings.ambassador, &mut diagnostics)
                 }
@@ -75,7 +78,7 @@ pub(super) fn lower<'a>(
             }
         }
     }
-    let sources = ambassador::Sources { secrets: &secrets, files, settings };
+    let sources = ambassador::Sources { secrets: &secrets, cluster: &cluster, files, settings };
     let config = ambassador::lower(&ambassador, sources, &mut strangers, &mut diagnostics);
     diagnostics.extend(strangers.into_diagnostics());
     Lowered { config, diagnostics, resources }

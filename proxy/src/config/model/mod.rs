@@ -153,6 +153,8 @@ pub struct Mapping {
     pub weight: Weight,
     /// Where to.
     pub service: Service,
+    /// Who knows the endpoints of the service.
+    pub resolution: Resolution,
     /// TLS towards the upstream, where it is begun here.
     pub originate: Option<Arc<Origination>>,
     /// The PROXY header that the upstream wants to hear before anything else.
@@ -203,17 +205,40 @@ impl fmt::Display for Service {
     }
 }
 
+/// Who knows the endpoints of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Resolution {
+    /// DNS, where its host is a name; the host itself, where that is an address.
+    #[default]
+    Dns,
+    /// The configuration: these, none twice; host and port only name the service.
+    Fixed(Arc<[SocketAddr]>),
+    /// A service catalogue, which also knows the ports; host and port only name the service.
+    Catalogue(Arc<Catalogue>),
+}
+
+/// A service in a catalogue that speaks Consul's HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Catalogue {
+    /// Who is asked, over HTTP in the clear.
+    pub agent: Service,
+    /// Which datacenter's catalogue.
+    pub datacenter: Arc<str>,
+    /// The name of the service there.
+    pub service: Arc<str>,
+}
+
 /// A literal address or a DNS name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
     /// Used as it is.
     Ip(IpAddr),
-    /// Resolved when a connection needs it.
+    /// Resolved as long as a mapping wants it.
     Name(Arc<str>),
 }
 
 /// Address families an upstream name may resolve to; at least one is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Families {
     /// A records.
     pub ipv4: bool,

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::model::Timeouts;
 use crate::config::settings::{
-    AccessLog, Ambassador, Handshakes, Kernel, Limits, Log, LogFormat, Settings, Sockets, UpstreamTlsVerify,
+    AccessLog, Ambassador, Handshakes, Kernel, Limits, Log, LogFormat, Names, Settings, Sockets,
+    UpstreamTlsVerify,
 };
 
 /// Every key of a settings file with the value in force, written as the file takes it.
@@ -21,6 +22,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         handshakes,
         limits,
         sockets,
+        names,
         kernel,
         drain,
         admin,
@@ -40,6 +42,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         of_timeouts(timeouts),
         of_tls(*upstream_tls_verify, handshakes),
         of_sockets(sockets),
+        of_names(names),
         of_ambassador(ambassador),
     ]
     .into_iter()
@@ -132,6 +135,15 @@ fn of_sockets(sockets: &Sockets) -> Value {
         "keepalive-time": span_or_none(*keepalive_time),
         "keepalive-interval": span(*keepalive_interval),
         "keepalive-probes": keepalive_probes,
+    })
+}
+
+fn of_names(Names { servers, resolv_conf, hosts }: &Names) -> Value {
+    let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+    json!({
+        "dns-servers": if servers.is_empty() { none() } else { servers.join(",") },
+        "resolv-conf": resolv_conf,
+        "hosts-file": hosts,
     })
 }
 

@@ -13,7 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 
 use super::names::{self, Metric};
@@ -57,6 +58,9 @@ pub(super) struct Metrics {
     handshakes: IntCounterVec,
     handshake_duration: HistogramVec,
     certificate_expiry: IntGaugeVec,
+    resolutions: IntCounterVec,
+    resolution_age: GaugeVec,
+    endpoints: IntGaugeVec,
     reloads: IntCounterVec,
     reload_success: Gauge,
     diagnostics: IntGaugeVec,
@@ -101,6 +105,12 @@ impl Metrics {
             handshakes: counters(r, &names::TLS_HANDSHAKES)?,
             handshake_duration: histograms(r, &names::TLS_HANDSHAKE_DURATION, &CONNECTS)?,
             certificate_expiry: gauges(r, &names::CERTIFICATE_EXPIRY)?,
+            resolutions: counters(r, &names::RESOLUTIONS)?,
+            resolution_age: register(
+                r,
+                GaugeVec::new(opts(&names::RESOLUTION_AGE), names::RESOLUTION_AGE.labels),
+            )?,
+            endpoints: gauges(r, &names::ENDPOINTS)?,
             reloads: counters(r, &names::RELOADS)?,
             reload_success: register(r, Gauge::with_opts(opts(&names::RELOAD_SUCCESS)))?,
             diagnostics: gauges(r, &names::DIAGNOSTICS)?,

@@ -8,7 +8,9 @@ use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, TextEncoder};
 
-use super::super::{ConnSnapshot, EndpointSnapshot, KernelMapping, KernelStats, MappingUsage, Transfer};
+use super::super::{
+    ConnSnapshot, EndpointSnapshot, KernelMapping, KernelStats, MappingUsage, Resolution, Transfer,
+};
 use super::{Metrics, ledger, signed};
 
 /// What a scrape reads besides the counters themselves.
@@ -21,6 +23,8 @@ pub(in super::super) struct Sources<'a> {
     pub(in super::super) endpoints: &'a dyn Fn() -> Vec<EndpointSnapshot>,
     /// The kernel relay, where there is one.
     pub(in super::super) kernel: Option<&'a dyn KernelStats>,
+    /// Everything that is kept resolved.
+    pub(in super::super) resolutions: &'a [Resolution],
     /// Access-log lines dropped so far.
     pub(in super::super) lines_lost: u64,
     /// Log lines dropped so far.
@@ -48,6 +52,7 @@ impl Metrics {
             self.set_kernel(&kernel.mappings());
         }
         self.usage.set(&(sources.mappings)());
+        self.set_resolutions(sources.resolutions);
         raise(&self.lines_lost, sources.lines_lost);
         raise(&self.log_lines_lost, sources.log_lines_lost);
         self.process.refresh();
@@ -86,6 +91,29 @@ impl Metrics {
             raise(&self.kernel_bytes.with_label_values(&[label, "received"]), mapping.received);
             raise(&self.kernel_bytes.with_label_values(&[label, "sent"]), mapping.sent);
             raise(&self.kernel_segments.with_label_values(&[label]), mapping.segments);
+        }
+    }
+
+    /// Names come and go with the configuration, and whoever lists them counts: their series are made anew.
+    fn set_resolutions(&self, resolutions: &[Resolution]) {
+        self.resolutions.reset();
+        self.resolution_age.reset();
+        self.endpoints.reset();
+        for resolution in resolutions {
+            let families = resolution.families.join(",");
+            let labels = [&*resolution.name, resolution.source, &families];
+            for (result, total) in [
+                ("success", resolution.answers),
+                ("negative", resolution.negatives),
+                ("failure", resolution.failures),
+            ] {
+                let [name, source, families] = labels;
+                self.resolutions.with_label_values(&[name, source, families, result]).inc_by(total);
+            }
+            if let Some(age) = resolution.age {
+                self.resolution_age.with_label_values(&labels).set(age.as_secs_f64());
+            }
+            self.endpoints.with_label_values(&labels).set(signed(resolution.endpoints.len()));
         }
     }
 

@@ -32,6 +32,7 @@ fn config(names: &[&str]) -> Config {
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
         balancing: Balancing::default(),
+        resolution: crate::config::model::Resolution::Dns,
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: Duration::from_secs(3), idle: None, half_closed: None, max_age: None },
         limits: Limits::default(),

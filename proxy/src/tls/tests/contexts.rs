@@ -18,6 +18,7 @@ fn config(termination: Termination, origination: Origination) -> Config {
         prelude: None,
         families: Families { ipv4: true, ipv6: true },
         balancing: Balancing::default(),
+        resolution: crate::config::model::Resolution::Dns,
         relay: RelayChoice::Auto,
         timeouts: Timeouts { connect: second, idle: None, half_closed: None, max_age: None },
         limits: Limits::default(),

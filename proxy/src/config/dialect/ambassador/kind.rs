@@ -10,7 +10,7 @@ use crate::config::settings::Settings;
 const VERSIONS: [&str; 5] = ["v3alpha1", "v2", "v1", "v1beta2", "v1beta1"];
 
 /// Kinds of Ambassador that are no misspelling of those read here.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 10] = [
     "Mapping",
     "AuthService",
     "RateLimitService",
@@ -20,13 +20,10 @@ const OTHERS: [&str; 13] = [
     "Filter",
     "FilterPolicy",
     "RateLimit",
-    "KubernetesEndpointResolver",
-    "KubernetesServiceResolver",
-    "ConsulResolver",
     "ProjectController",
 ];
 
-/// A kind that says something about TCP.
+/// A kind that says something about TCP, or where its services are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     TcpMapping,
@@ -34,15 +31,21 @@ pub(super) enum Kind {
     Listener,
     Host,
     TlsContext,
+    ServiceResolver,
+    EndpointResolver,
+    ConsulResolver,
 }
 
 /// As users write them.
-const NAMES: [(&str, Kind); 5] = [
+const NAMES: [(&str, Kind); 8] = [
     ("TCPMapping", Kind::TcpMapping),
     ("Module", Kind::Module),
     ("Listener", Kind::Listener),
     ("Host", Kind::Host),
     ("TLSContext", Kind::TlsContext),
+    ("KubernetesServiceResolver", Kind::ServiceResolver),
+    ("KubernetesEndpointResolver", Kind::EndpointResolver),
+    ("ConsulResolver", Kind::ConsulResolver),
 ];
 
 impl Kind {
@@ -54,6 +57,7 @@ impl Kind {
             Kind::Listener => "Listener",
             Kind::Host => "Host",
             Kind::TlsContext => "TLSContext",
+            Kind::ServiceResolver | Kind::EndpointResolver | Kind::ConsulResolver => "resolver",
         }
     }
 }

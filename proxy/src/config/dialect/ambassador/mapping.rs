@@ -7,22 +7,19 @@ use super::binds;
 use super::group::Candidate;
 use super::listener::Stacks;
 use super::module::Module;
-use super::namespace::qualify;
 use super::overrides::{BalancingOverrides, Overrides};
-use super::service::{Port, Upstream};
+use super::resolution::{Asker, Destination};
+use super::resolvers::Resolvers;
 use super::spec::Spec;
 use super::tls::Tls;
 use super::way::{Terms, Way};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::dialect::cluster::Cluster;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
-use crate::config::model::{Families, Host, Mapping, MappingName, Service, Weight};
+use crate::config::model::{Families, Host, Mapping, MappingName, Weight};
 use crate::config::settings::Settings;
-
-const DEFAULT_RESOLVER: &str = "kubernetes-service";
-const DEFAULT_PORT: u16 = 80;
-const DEFAULT_TLS_PORT: u16 = 443;
 
 /// What mappings are read against.
 #[derive(Clone, Copy)]
@@ -31,6 +28,8 @@ pub(super) struct Context<'a> {
     pub(super) module: &'a Module,
     pub(super) stacks: &'a Stacks,
     pub(super) tls: &'a Tls<'a>,
+    pub(super) resolvers: &'a Resolvers,
+    pub(super) cluster: &'a Cluster<'a>,
 }
 
 /// Reads a mapping completely, so that all that is wrong with it is said at once.
@@ -75,19 +74,16 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         defaults.timeouts.idle = spec.idle_timeout;
     }
     let overrides = Overrides::read(resource, defaults, report);
-    refuse_what_comes_later(&spec, &fields, context.module, report);
     let terms = Terms { spec: &spec, overrides: &overrides.tls, fields: &fields, context, report };
     terms.check();
     let binds = binds::of(&spec, &fields, context.settings, report)?;
     // Listeners are the same at each of several.
     let way = terms.way(binds[0]);
     let upstream = spec.service.as_ref()?;
-    let field = fields.path("service");
-    let port = port_of(upstream, terms.originates(), &field, report);
     let namespace = resource.namespace().unwrap_or_else(|| own_namespace.clone());
-    let use_own = context.module.own_namespace_resolution;
-    let host = qualify(upstream.host.clone(), &namespace, own_namespace, use_own, &field, report);
-    let originate = terms.originate(&host);
+    let asker = Asker { context, namespace: &namespace, fields: &fields, report, tls: terms.originates() };
+    let Destination { service, resolution } = asker.find(&spec, upstream);
+    let originate = terms.originate(&service.host);
     let backup = overrides.balancing.backup.as_ref().map(|upstream| {
         let field = BalancingOverrides::BACKUP_FIELD;
         if upstream.tls && !terms.originates() {
@@ -95,8 +91,7 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
                 "begins TLS where the mapping's own service does not; write both with https://, or neither";
             report.discard(field, message);
         }
-        let host = qualify(upstream.host.clone(), &namespace, own_namespace, use_own, field, report);
-        Service { host, port: port_of(upstream, terms.originates(), field, report) }
+        asker.service(upstream, field)
     });
     let name: Arc<str> = report.resource().into();
     let mapping = Mapping {
@@ -107,8 +102,16 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
             .map_or_else(|| Arc::clone(&name), Into::into),
         name: MappingName(name),
         weight: Weight(0),
-        families: families(spec.enable_ipv4, spec.enable_ipv6, context.module, &host, &fields, report),
-        service: Service { host, port },
+        families: families(
+            spec.enable_ipv4,
+            spec.enable_ipv6,
+            context.module,
+            &service.host,
+            &fields,
+            report,
+        ),
+        service,
+        resolution,
         originate,
         proxy_protocol: overrides.proxy_protocol,
         prelude: terms.upstream_prelude(),
@@ -118,35 +121,6 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         limits: overrides.bounds.limits,
     };
     Some(Lowered { binds, way: way?, weight: spec.weight, mapping })
-}
-
-/// A mapping that needs what this version does not do is never served half.
-fn refuse_what_comes_later(spec: &Spec, fields: &Fields<'_>, module: &Module, report: &Report) {
-    let refuse = |field: &str, what: String| {
-        report.discard(fields.path(field), format!("{what} is not served by this version of sluice"));
-    };
-    match (&spec.resolver, &module.resolver) {
-        (Some(name), _) if name != DEFAULT_RESOLVER => refuse("resolver", format!("the resolver {name:?}")),
-        (None, Some(name)) if name != DEFAULT_RESOLVER => {
-            refuse("resolver", format!("the resolver {name:?} of Module ambassador"));
-        }
-        _ => {}
-    }
-}
-
-fn port_of(upstream: &Upstream, tls: bool, field: &str, report: &Report) -> u16 {
-    let default = if tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
-    match upstream.port {
-        Port::Given(port) => port,
-        Port::Default => default,
-        Port::Void => {
-            report.warn(
-                field,
-                format!("names no port behind the colon; {default} is taken, as Ambassador does"),
-            );
-            default
-        }
-    }
 }
 
 fn families(

@@ -11,6 +11,8 @@ mod module;
 mod namespace;
 mod overrides;
 mod proxy_protocol;
+mod resolution;
+mod resolvers;
 mod scope;
 mod service;
 mod spec;
@@ -28,8 +30,10 @@ use self::kind::Kind;
 use self::listener::Stacks;
 use self::mapping::Context;
 use self::module::Module;
+use self::resolvers::Resolvers;
 use self::scope::Scope;
 use self::tls::Tls;
+use super::cluster::Cluster;
 use super::report::Report;
 use super::resource::Resource;
 use super::secret::Secrets;
@@ -42,6 +46,7 @@ use crate::config::settings::Settings;
 /// What resources are read against.
 pub(super) struct Sources<'a> {
     pub(super) secrets: &'a Secrets,
+    pub(super) cluster: &'a Cluster<'a>,
     pub(super) files: &'a RefCell<Files>,
     pub(super) settings: &'a Settings,
 }
@@ -49,11 +54,12 @@ pub(super) struct Sources<'a> {
 /// Lowers the resources that are meant for this process.
 pub(super) fn lower(
     resources: &[Resource<'_>],
-    Sources { secrets, files, settings }: Sources<'_>,
+    Sources { secrets, cluster, files, settings }: Sources<'_>,
     strangers: &mut Strangers,
     found: &mut Vec<Diagnostic>,
 ) -> Config {
     let (mut mappings, mut modules, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
+    let mut resolvers = Vec::new();
     let mut about_tls = tls::Resources { hosts: Vec::new(), contexts: Vec::new(), module: None };
     let scope = Scope::new(&settings.ambassador, found);
     for resource in resources {
@@ -76,13 +82,18 @@ pub(super) fn lower(
             Kind::Listener => listeners.push((resource, report)),
             Kind::Host => about_tls.hosts.push((resource, report)),
             Kind::TlsContext => about_tls.contexts.push((resource, report)),
+            Kind::ServiceResolver | Kind::EndpointResolver | Kind::ConsulResolver => {
+                resolvers.push((kind, resource, report));
+            }
         }
     }
     let module = Module::read(modules, settings, found);
     let stacks = Stacks::read(listeners, settings, found);
     let namespacing = module.secret_namespacing.unwrap_or(true);
     let tls = Tls::read(about_tls, namespacing, secrets, files, settings, found);
-    let context = Context { settings, module: &module, stacks: &stacks, tls: &tls };
+    let resolvers = Resolvers::read(resolvers, &settings.ambassador.namespace, found);
+    let context =
+        Context { settings, module: &module, stacks: &stacks, tls: &tls, resolvers: &resolvers, cluster };
     let candidates: Vec<Candidate> = mappings
         .into_iter()
         .filter_map(|(resource, report)| mapping::lower(resource, report, &context, found))

@@ -37,8 +37,9 @@ const DISCARDED: [(&str, &str); 19] = [
          certificate",
     ),
     (
-        "resolver: endpoint",
-        "spec.resolver: the resolver \"endpoint\" is not served by this version of sluice",
+        "resolver: nonsense",
+        "spec.resolver: the resolver \"nonsense\" is unknown; write one of consul, consul-endpoint, endpoint, \
+         kubernetes-endpoint, kubernetes-service",
     ),
     ("cluster_tag: [a]", "spec.cluster_tag: a list of 1 is not a string"),
     ("stats_name: {a: b}", "spec.stats_name: a mapping is not a string"),

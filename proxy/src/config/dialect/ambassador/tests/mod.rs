@@ -6,6 +6,7 @@ mod limits;
 mod listeners;
 mod mappings;
 mod proxy_protocol;
+mod resolvers;
 mod seeds;
 mod services;
 mod surroundings;

@@ -1,6 +1,7 @@
 //! What other resources do to a mapping: the Module, Listeners, and strangers.
 
 use super::*;
+use crate::config::model::Resolution;
 
 fn module(config: &str) -> String {
     format!(
@@ -28,17 +29,20 @@ fn the_module_sets_defaults() {
 }
 
 #[test]
-fn what_the_module_asks_for_and_is_not_there_yet_discards() {
-    let cases = [("resolver: endpoint", "spec.resolver: the resolver \"endpoint\" of Module ambassador")];
-    for (config, what) in cases {
-        let outcome = lower(&(module(config) + &with_spec(&[])));
-        let expected = format!(
-            "test.yaml#2: TCPMapping default/m: {what} is not served by this version of sluice; the mapping is discarded"
-        );
-        assert_eq!((outcome.served().len(), outcome.all()), (0, vec![expected]));
-    }
-    let masked = module("resolver: endpoint") + &with_spec(&["resolver: kubernetes-service"]);
+fn what_a_mapping_says_itself_the_module_does_not_spoil() {
+    let masked = module("resolver: nonsense") + &with_spec(&["resolver: kubernetes-service"]);
     assert_eq!(lower(&masked).served().len(), 1);
+}
+
+#[test]
+fn the_modules_resolver_is_the_default() {
+    let outcome = lower(&(module("resolver: consul") + &with_spec(&["service: web"])));
+    assert!(matches!(outcome.only().resolution, Resolution::Catalogue(_)), "{:?}", outcome.all());
+    let outcome = lower(&(module("resolver: nonsense") + &with_spec(&[])));
+    let expected = "test.yaml#2: TCPMapping default/m: spec.resolver: of Module ambassador: the resolver \"nonsense\" is \
+                    unknown; write one of consul, consul-endpoint, endpoint, kubernetes-endpoint, kubernetes-service; the \
+                    mapping is discarded";
+    assert_eq!((outcome.served().len(), outcome.all()), (0, vec![expected.to_owned()]));
 }
 
 #[test]
