@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::introduce::introduce;
-use super::limits::{Place, Seat};
+use super::limits::Seat;
 use super::reach::reach;
 use super::side::{Raw, Side};
 use super::welcome::welcome;
 use super::{Accepted, ConnRecord, Ctx, Kept};
+use crate::counter::Place;
 use crate::relay::{Spoken, Terms};
 use crate::route::{Group, Target};
 use crate::telemetry::CloseReason;

@@ -18,6 +18,7 @@ use super::endpoint::Endpoint;
 use super::pool::Pool;
 use super::resolve::{Latest, ResolveError, Resolver};
 use crate::config::model::{Mapping, Service};
+use crate::counter::Place;
 use crate::telemetry::{Attempt, Telemetry};
 
 /// How long an attempt goes on alone where the next would be of the other family (RFC 8305, section 8).
@@ -156,6 +157,7 @@ impl Dialer {
             client,
             tried: Vec::new(),
             running: Vec::new(),
+            retry: None,
             last: DialError::NoEndpoint { service: pool.mapping.service.clone() },
             over: false,
         };
@@ -197,6 +199,8 @@ struct Race<'a> {
     tried: Vec<SocketAddr>,
     /// In the order they were begun.
     running: Vec<Running>,
+    /// Taken for all attempts after the first.
+    retry: Option<Place>,
     /// Why the last attempt came to nothing.
     last: DialError,
     /// No more attempts are to be begun.
@@ -226,6 +230,12 @@ impl Race<'_> {
         while !self.over
             && self.tried.len() < usize::try_from(self.pool.rule().attempts).unwrap_or(usize::MAX)
         {
+            if !self.tried.is_empty() && self.retry.is_none() {
+                self.retry = self.pool.retry();
+                if self.retry.is_none() {
+                    break;
+                }
+            }
             let Some((address, seat)) = self.pool.next(self.client, &self.tried, self.telemetry) else {
                 break;
             };

@@ -10,6 +10,7 @@ use super::board::{Asking, Board, Event, Member, Order, Seat};
 use super::endpoint::Endpoint;
 use super::health::{FULL, Transition};
 use crate::config::model::{Balancing, Mapping, Resolution, Service, Weight};
+use crate::counter::{Counter, Place};
 use crate::telemetry::{EndpointSnapshot, Telemetry};
 
 /// The endpoints of a mapping in service. What is known of an endpoint stays over reloads while the mapping's
@@ -21,6 +22,8 @@ pub struct Pool {
     /// The same to the backup service, where it has one.
     pub(super) backup: Option<Mapping>,
     board: Mutex<Board>,
+    /// Connections that are being tried another time.
+    retries: Counter,
 }
 
 /// What an operator changes about an endpoint.
@@ -62,7 +65,8 @@ impl Pool {
             ..mapping.clone()
         };
         let backup = mapping.balancing.backup.as_ref().map(to);
-        Arc::new(Self { mapping: mapping.clone(), backup, board: Mutex::new(board) })
+        let retries = previous.map(|previous| previous.retries.clone()).unwrap_or_default();
+        Arc::new(Self { mapping: mapping.clone(), backup, board: Mutex::new(board), retries })
     }
 
     /// The mapping's name.
@@ -142,6 +146,12 @@ impl Pool {
     /// How many endpoints could be next, and whether one is of another family than the last that was tried.
     pub(super) fn left(&self, tried: &[SocketAddr]) -> (usize, bool) {
         self.board().left(tried)
+    }
+
+    /// Lets a connection be tried another time, and counts it as long as that takes; `None` where the mapping has as
+    /// many such as it may.
+    pub(super) fn retry(&self) -> Option<Place> {
+        self.retries.take(self.mapping.limits.retries)
     }
 
     /// A connection to an endpoint was made.

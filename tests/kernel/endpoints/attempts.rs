@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::{answers, attempts, blackhole, hosts, mapping, shares, start};
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, expect_reset, read_all, try_connect};
+use crate::harness::sluice::Builder;
 use crate::harness::{eventually, net};
-use crate::relay::{FRONT, ready};
+use crate::relay::{FRONT, Relay, ready};
 
 #[test]
 fn all_that_refuse_are_tried_within_the_budget() {
@@ -22,6 +23,27 @@ fn all_that_refuse_are_tried_within_the_budget() {
         expect_reset(&mut connect(FRONT));
         let record = sluice.closed();
         assert_eq!((&record["reason"], &record["attempts"]), (&"connect_failed".into(), &tries.into()));
+    }
+}
+
+#[test]
+fn a_mappings_retries_are_bounded() {
+    if !ready("a_mappings_retries_are_bounded") {
+        return;
+    }
+    hosts(&["127.0.0.2"]);
+    blackhole("127.0.0.3");
+    for (most, attempts) in [(0, ["1", "1"]), (1, ["1", "2"]), (2, ["2", "2"])] {
+        let breaker = format!("  circuit_breakers: [{{max_retries: {most}}}]\n");
+        let annotations = "sluice.dev/backup-service: '127.0.0.3:7001', sluice.dev/connect-timeout-ms: 1500,";
+        let yaml = Relay::Kernel.annotated("echo", annotations, 7000, "svc:7001", &breaker);
+        let mut sluice = Builder::new(&yaml).start();
+        // Refused at once, each then waits for the silent one, if it may.
+        let mut clients: Vec<_> = (0..2).map(|_| connect(FRONT)).collect();
+        clients.iter_mut().for_each(expect_reset);
+        let mut made: Vec<_> = (0..2).map(|_| sluice.closed()["attempts"].to_string()).collect();
+        made.sort();
+        assert_eq!(made, attempts, "max_retries {most}");
     }
 }
 

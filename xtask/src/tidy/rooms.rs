@@ -4,7 +4,7 @@ use super::Finding;
 use super::source::{Source, find_word, line_of};
 
 /// What every room may name: proven configuration, and measuring with its words.
-const COMMON: &[&str] = &["config::model", "config::settings", "crypto", "telemetry"];
+const COMMON: &[&str] = &["config::model", "config::settings", "counter", "crypto", "telemetry"];
 
 /// A room, and what it may use besides [`COMMON`] and itself. Rooms not listed (app, doctor) put others together.
 const ROOMS: &[(&str, &[&str])] = &[

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::bucket::Bucket;
-use super::counter::{Counter, Place};
 use super::sources::{Excess, Seat, Sources};
 use crate::config::model::Limits;
+use crate::counter::{Counter, Place};
 use crate::telemetry::CloseReason;
 
 /// What a mapping has in use. It knows no limit: these come with the mapping as it was when the connection was

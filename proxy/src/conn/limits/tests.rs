@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::bucket::{self, Bucket};
-use super::counter::Counter;
 use super::{Excess, Limiter, Sources};
 use crate::config::model::{Limits, Rate, SourceLimits};
+use crate::counter::Counter;
 use crate::telemetry::CloseReason;
 
 const MS: u64 = 1_000_000;
