@@ -59,7 +59,7 @@ pub enum Heading {
 /// What is wrong with a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
-    /// No CRLF within [`V1_LONGEST`] bytes, or half of one.
+    /// No CRLF within `V1_LONGEST` bytes, or half of one.
     #[error("the line has no proper end")]
     Line,
     /// Neither TCP4, TCP6 nor UNKNOWN.

@@ -131,7 +131,7 @@ pub struct Overrides {
     #[arg(long, env = "SLUICE_KEEPALIVE_PROBES", value_name = "N", help_heading = "Sockets")]
     pub keepalive_probes: Option<Whole<1, 127>>,
 
-    /// Servers asked instead of those in resolv.conf, such as 10.0.0.53,[fd00::53]:5353, or none [default: none]
+    /// Servers asked instead of those in resolv.conf, such as 10.0.0.53,10.0.0.54:5353, or none [default: none]
     #[arg(long, env = "SLUICE_DNS_SERVERS", value_name = "ADDRS", help_heading = "Names")]
     pub dns_servers: Option<OrNone<Servers>>,
     /// Where search domains, options and servers of DNS are read, and read again after a change [default: /etc/resolv.conf]
