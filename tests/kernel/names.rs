@@ -13,7 +13,7 @@ use crate::harness::client::{connect, read_all};
 use crate::harness::dns::{DnsServer, Says};
 use crate::harness::sluice::{Builder, Sluice};
 use crate::harness::{eventually, net};
-use crate::relay::FRONT;
+use crate::relay::{FRONT, answered, await_answer};
 
 const ADMIN: Admin = Admin("127.0.0.1:9915");
 const TWO: Says = Says::Addresses(&["127.0.0.2"], 1);
@@ -52,18 +52,6 @@ fn start_with(resolv_conf: &str, service: &str, fields: &str) -> Sluice {
     let options = options.to_str().unwrap();
     let flags = ["--dns-servers", "127.0.0.1", "--resolv-conf", options, "--hosts-file", "/dev/null"];
     Builder::new(&mapping(service, fields)).flags(&flags).admin(ADMIN).start()
-}
-
-/// Who answers a new connection; empty when nobody.
-fn answered() -> String {
-    let mut bytes = Vec::new();
-    // A reset is nobody's answer.
-    let _ = std::io::Read::read_to_end(&mut connect(FRONT), &mut bytes);
-    String::from_utf8(bytes).unwrap()
-}
-
-fn await_answer(expected: &str) {
-    eventually(expected, || (answered() == expected).then_some(()));
 }
 
 /// What `/config` says of the only name.

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::harness::net;
+use crate::harness::client::connect;
 use crate::harness::sluice::{Builder, Sluice};
+use crate::harness::{eventually, net};
 
 /// Where sluice listens in every test's own network.
 pub(crate) const FRONT: &str = "127.0.0.1:7000";
@@ -130,3 +131,16 @@ macro_rules! on_both_relays {
     };
 }
 pub(crate) use on_both_relays;
+
+/// Who answers a new connection; empty when nobody.
+pub(crate) fn answered() -> String {
+    let mut bytes = Vec::new();
+    // A reset is nobody's answer.
+    let _ = std::io::Read::read_to_end(&mut connect(FRONT), &mut bytes);
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Waits until this is who answers.
+pub(crate) fn await_answer(expected: &str) {
+    eventually(expected, || (answered() == expected).then_some(()));
+}

@@ -4,11 +4,10 @@ use serde_json::Value;
 
 use crate::harness::admin::Admin;
 use crate::harness::backend::Backend;
-use crate::harness::client::connect;
 use crate::harness::consul::{Consul, Mood};
 use crate::harness::sluice::Builder;
 use crate::harness::{eventually, net};
-use crate::relay::FRONT;
+use crate::relay::{answered, await_answer};
 
 const ADMIN: Admin = Admin("127.0.0.1:9915");
 
@@ -23,18 +22,6 @@ fn backends() {
     net::private();
     Backend::named("127.0.0.2:7001", "two");
     Backend::named("127.0.0.3:7003", "three");
-}
-
-/// Who answers a new connection; empty when nobody.
-fn answered() -> String {
-    let mut bytes = Vec::new();
-    // A reset is nobody's answer.
-    let _ = std::io::Read::read_to_end(&mut connect(FRONT), &mut bytes);
-    String::from_utf8(bytes).unwrap()
-}
-
-fn await_answer(expected: &str) {
-    eventually(expected, || (answered() == expected).then_some(()));
 }
 
 fn config() -> Value {

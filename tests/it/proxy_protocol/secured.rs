@@ -1,6 +1,7 @@
 //! With TLS behind the header, and before it.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use super::{BINARY, CLIENT, LINE, extensions, header, listener, start, told};
@@ -24,6 +25,18 @@ fn behind(site: &Site, header: &[u8], haste: bool, config: &Arc<rustls::ClientCo
 fn end(mut client: Client) {
     finish(&mut client);
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
+
+/// A TLS server that says five bytes back, and ends.
+fn say_back(stream: TcpStream, config: &Arc<rustls::ServerConfig>) {
+    let mut server = Server::new(rustls::ServerConnection::new(Arc::clone(config)).unwrap(), stream);
+    let mut words = [0; 5];
+    server.read_exact(&mut words).unwrap();
+    server.write_all(&words).unwrap();
+    server.conn.send_close_notify();
+    server.flush().unwrap();
+    // Closing over unread bytes would reset.
+    let _ = server.read(&mut [0]);
 }
 
 #[test]
@@ -64,15 +77,7 @@ fn tls_goes_through_behind_a_header_with_and_without_another() {
                 assert_eq!(header[16..28], BINARY[16..]);
                 assert_eq!(extensions(&header), [(2, b"pay.example.com".to_vec())]);
             }
-            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-            let mut server = Server::new(session, stream);
-            let mut words = [0; 5];
-            server.read_exact(&mut words).unwrap();
-            server.write_all(&words).unwrap();
-            server.conn.send_close_notify();
-            server.flush().unwrap();
-            // Closing over unread bytes would reset.
-            let _ = server.read(&mut [0]);
+            say_back(stream, &config);
         });
         let send = if send { "sluice.dev/proxy-protocol: v2," } else { "" };
         let service = site.at(7001);
@@ -183,14 +188,7 @@ fn postgresqls_prelude_comes_behind_the_header_on_both_sides() {
         stream.read_exact(&mut request).unwrap();
         assert_eq!(request, SSL_REQUEST);
         stream.write_all(b"S").unwrap();
-        let mut server = Server::new(rustls::ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
-        let mut words = [0; 5];
-        server.read_exact(&mut words).unwrap();
-        server.write_all(&words).unwrap();
-        server.conn.send_close_notify();
-        server.flush().unwrap();
-        // Closing over unread bytes would reset.
-        let _ = server.read(&mut [0]);
+        say_back(stream, &config);
     });
     let service = site.at(7001);
     let annotations =

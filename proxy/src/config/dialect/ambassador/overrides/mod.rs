@@ -23,8 +23,8 @@ const CONNECT: &str = "sluice.dev/connect-timeout-ms";
 const HALF_CLOSED: &str = "sluice.dev/half-closed-timeout-ms";
 const MAX_AGE: &str = "sluice.dev/max-connection-age-ms";
 const IDLE: &str = "sluice.dev/idle-timeout-ms";
-const KNOWN: [&str; 15] = [
-    RELAY,
+/// How long and how much: a mapping's, and the Module's for all that do not say.
+const BOUNDS: [&str; 9] = [
     CONNECT,
     HALF_CLOSED,
     MAX_AGE,
@@ -34,26 +34,19 @@ const KNOWN: [&str; 15] = [
     limits::SOURCE_RATE,
     limits::SOURCE_BURST,
     limits::BANDWIDTH,
-    tls::MODE,
-    tls::ALPN,
-    tls::STARTTLS,
-    tls::SANS,
-    proxy_protocol::SEND,
 ];
+/// A mapping's alone, besides those about its endpoints.
+const OWN: [&str; 6] = [RELAY, tls::MODE, tls::ALPN, tls::STARTTLS, tls::SANS, proxy_protocol::SEND];
 
-/// Those of them that are the Module's too, and one of which a mapping has a field of its CRD.
-const OF_MODULE: [&str; 10] = [
-    IDLE,
-    CONNECT,
-    HALF_CLOSED,
-    MAX_AGE,
-    limits::RATE,
-    limits::BURST,
-    limits::PER_SOURCE,
-    limits::SOURCE_RATE,
-    limits::SOURCE_BURST,
-    limits::BANDWIDTH,
-];
+/// All of a mapping's.
+fn of_mapping() -> Vec<&'static str> {
+    [&OWN[..], &BOUNDS, &balancing::NAMES].concat()
+}
+
+/// All of the Module's. For idle time a mapping has a field of its CRD.
+fn of_module() -> Vec<&'static str> {
+    [&[IDLE], &BOUNDS[..]].concat()
+}
 
 const METADATA: [&str; 16] = [
     "name",
@@ -93,12 +86,13 @@ impl Bounds {
             defaults.timeouts.idle = milliseconds(&annotations, IDLE);
         }
         defaults.apply(&annotations, report);
+        let known = of_module();
         for name in annotations.names() {
-            if name.starts_with(PREFIX) && !OF_MODULE.contains(&name.as_str()) {
-                let hint = if KNOWN.contains(&name.as_str()) {
+            if name.starts_with(PREFIX) && !known.contains(&name.as_str()) {
+                let hint = if of_mapping().contains(&name.as_str()) {
                     "only a TCPMapping has it".to_owned()
                 } else {
-                    hint(&name, &OF_MODULE)
+                    hint(&name, &known)
                 };
                 report.warn(
                     annotations.path(&name),
@@ -163,12 +157,10 @@ impl Overrides {
 }
 
 fn warn_unknown(annotations: &Fields<'_>, report: &Report) {
+    let known = of_mapping();
     for name in annotations.names() {
         let path = annotations.path(&name);
-        if !name.starts_with(PREFIX)
-            || KNOWN.contains(&name.as_str())
-            || balancing::NAMES.contains(&name.as_str())
-        {
+        if !name.starts_with(PREFIX) || known.contains(&name.as_str()) {
             continue;
         }
         if name == proxy_protocol::FROM {
@@ -178,7 +170,6 @@ fn warn_unknown(annotations: &Fields<'_>, report: &Report) {
             report.discard(path, message);
             continue;
         }
-        let known = [&KNOWN[..], &balancing::NAMES].concat();
         let hint = if name == IDLE { "use spec.idle_timeout_ms".to_owned() } else { hint(&name, &known) };
         report.warn(path, format!("unknown annotation {name:?} is ignored; {hint}"));
     }
