@@ -4,6 +4,7 @@ mod balancing;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod limits;
+mod log_sink;
 mod proxy_protocol;
 mod tls;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use balancing::{Balancing, Check, Ejection, Policy, SourceAddress};
 pub use limits::{Limits, Rate, SourceLimits};
+pub use log_sink::{LogDestination, LogMethod, LogQueue, LogRequest, LogSink, RouteLogs};
 pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use tls::{
     Certificates, ClientCertificates, Identity, Origination, Parameters, SanPattern, ServerName, Termination,
