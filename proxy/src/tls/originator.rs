@@ -12,7 +12,7 @@ use super::contexts::{SystemRoots, Why};
 use super::parameters::{alpn, provider, versions};
 use super::session::Session;
 use super::verifier::UpstreamVerifier;
-use crate::config::model::{Host, Origination};
+use crate::config::model::{Host, NameSent, Origination};
 
 /// Tickets that are remembered, eight a name at most: most originations have one name, and the table is
 /// allocated for all.
@@ -48,7 +48,7 @@ impl Originator {
         };
         config.alpn_protocols = alpn(parameters);
         config.resumption = Resumption::in_memory_sessions(TICKETS);
-        config.enable_sni = origination.server_name.is_some();
+        config.enable_sni = origination.server_name != NameSent::Nothing;
         Ok(Self { origination: Arc::clone(origination), config: Arc::new(config) })
     }
 
@@ -64,8 +64,8 @@ impl Originator {
     /// A name that is none, or what rustls refuses.
     pub fn session(&self, host: &Host) -> Result<Session, rustls::Error> {
         let name = match (&self.origination.server_name, host) {
-            (Some(name), _) | (None, Host::Name(name)) => ServerName::try_from(name.to_string()),
-            (None, Host::Ip(ip)) => Ok(ServerName::IpAddress((*ip).into())),
+            (NameSent::Fixed(name), _) | (_, Host::Name(name)) => ServerName::try_from(name.to_string()),
+            (_, Host::Ip(ip)) => Ok(ServerName::IpAddress((*ip).into())),
         };
         let name = name.map_err(|InvalidDnsNameError| rustls::Error::UnsupportedNameType)?;
         Session::client(Arc::clone(&self.config), name)

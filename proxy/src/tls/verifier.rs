@@ -58,7 +58,7 @@ impl UpstreamVerifier {
                 authorities: Authorities { roots: system.get()?, given: Vec::new(), revoked: Vec::new() },
                 name: Name::Dialled,
             },
-            Verification::Chain { trust, names } => Asks::Chain {
+            Verification::Chain { trust, names, .. } => Asks::Chain {
                 authorities: Authorities::new(trust)?,
                 name: if names.is_empty() { Name::Any } else { Name::OneOf(names.clone()) },
             },

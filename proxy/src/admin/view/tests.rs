@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::{listener, tls};
 use crate::config::model::{
-    ClientCertificates, Downstream, Identity, Listener, Origination, Parameters, ProxySources, SanPattern,
-    Termination, Trust, Verification, Versions,
+    CertificateName, ClientCertificates, Downstream, Identity, Listener, NameSent, Origination, Parameters,
+    ProxySources, SanPattern, SocketOptions, Termination, Trust, Verification, Versions,
 };
 use crate::crypto;
 
@@ -28,6 +28,7 @@ fn termination_shows_who_declared_it_and_until_when_it_works() {
     let termination = Termination {
         name: "TLSContext default/pay".into(),
         certificates: vec![own],
+        named: vec![(CertificateName::Before(".x".into()), vec![identity()])],
         clients: ClientCertificates::Required(trust),
         parameters: Parameters {
             versions: Versions { tls12: false, tls13: true },
@@ -39,6 +40,7 @@ fn termination_shows_who_declared_it_and_until_when_it_works() {
     let expected = json!({ "terminate": {
         "name": "TLSContext default/pay",
         "certificates": [{ "source": "Secret default/s", "expires": "2026-01-01T00:00:00Z" }],
+        "named": [{ "server_name": "*.x", "certificates": [{ "source": "Secret default/s", "expires": "2026-01-01T00:00:00Z" }] }],
         "client_certificates": "required",
         "authorities": { "source": "/ca.pem", "certificates": 1, "revocation_lists": 0 },
         "parameters": {
@@ -57,7 +59,7 @@ fn origination_shows_what_it_shows_and_what_it_asks() {
     let mut origination = Origination {
         name: "TLSContext default/up".into(),
         identity: Some(Identity { expires: i64::MAX, ..identity() }),
-        server_name: Some("up.example.com".into()),
+        server_name: NameSent::Fixed("up.example.com".into()),
         verification: Verification::System,
         parameters: Parameters::default(),
     };
@@ -76,7 +78,7 @@ fn origination_shows_what_it_shows_and_what_it_asks() {
         SanPattern::Uri("spiffe://a/b".into()),
         SanPattern::Ip([10, 0, 0, 1].into()),
     ];
-    origination.verification = Verification::Chain { trust, names };
+    origination.verification = Verification::Chain { trust, names, depth: None };
     let shown = tls::originate(&origination);
     assert_eq!(shown["verification"]["names"], json!(["dns:a", "uri:spiffe://a/b", "ip:10.0.0.1"]));
 }
@@ -90,7 +92,13 @@ fn a_listener_shows_whose_headers_it_takes() {
         (Some(ProxySources::Networks(networks.to_vec())), json!({ "from": ["10.0.0.0/8", "2001:db8::/32"] })),
     ] {
         let bind = "127.0.0.1:1".parse().unwrap();
-        let shown = listener(&Listener { bind, proxy_protocol: sources, prelude: None, routes: Vec::new() });
+        let shown = listener(&Listener {
+            bind,
+            proxy_protocol: sources,
+            prelude: None,
+            socket: SocketOptions::default(),
+            routes: Vec::new(),
+        });
         assert_eq!(shown["proxy_protocol"], expected);
     }
 }

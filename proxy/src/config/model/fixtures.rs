@@ -10,7 +10,9 @@ use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::{ClientCertificates, Identity, Origination, Parameters, Termination, Trust, Verification};
+use super::{
+    ClientCertificates, Identity, NameSent, Origination, Parameters, Termination, Trust, Verification,
+};
 use crate::crypto;
 
 /// A certificate authority.
@@ -106,6 +108,7 @@ pub(crate) fn termination(identity: Identity) -> Termination {
     Termination {
         name: "TLSContext default/pay".into(),
         certificates: vec![identity],
+        named: Vec::new(),
         clients: ClientCertificates::Ignored,
         parameters: Parameters::default(),
     }
@@ -116,7 +119,7 @@ pub(crate) fn origination(verification: Verification) -> Origination {
     Origination {
         name: "TCPMapping default/pay".into(),
         identity: None,
-        server_name: Some("pay.example.com".into()),
+        server_name: NameSent::Fixed("pay.example.com".into()),
         verification,
         parameters: Parameters::default(),
     }

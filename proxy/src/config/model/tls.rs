@@ -42,16 +42,47 @@ impl fmt::Debug for Identity {
 pub struct Termination {
     /// Who declared it: `TLSContext default/pay`, `Host default/pay`.
     pub name: Arc<str>,
-    /// At least one.
+    /// At least one: for every name that is not among the named, and for clients that name none.
     pub certificates: Certificates,
+    /// Others for some names: the exact one comes first, then a wildcard, and `x.*` behind `*.x`.
+    pub named: Vec<(CertificateName, Certificates)>,
     /// What is asked of clients.
     pub clients: ClientCertificates,
     /// What a handshake may agree on.
     pub parameters: Parameters,
 }
 
+impl Termination {
+    /// Every certificate that it may show.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        let named = self.named.iter().flat_map(|(_, certificates)| certificates);
+        self.certificates.iter().chain(named)
+    }
+}
+
 /// One certificate, or several with different key types, of which the client's offer chooses.
 pub type Certificates = Vec<Identity>;
+
+/// For which names (SNI) a certificate is shown, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CertificateName {
+    /// This one.
+    Exact(Arc<str>),
+    /// One label before this suffix, which begins with a dot: `*.example.com`.
+    Before(Arc<str>),
+    /// One label behind this prefix, which ends with a dot: `example.*`.
+    Behind(Arc<str>),
+}
+
+impl fmt::Display for CertificateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Before(suffix) => write!(f, "*{suffix}"),
+            Self::Behind(prefix) => write!(f, "{prefix}*"),
+        }
+    }
+}
 
 /// What is asked of clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,12 +114,25 @@ pub struct Origination {
     pub name: Arc<str>,
     /// Shown to an upstream that asks.
     pub identity: Option<Identity>,
-    /// The name sent (SNI); `None` sends none. Verification by name asks for it too.
-    pub server_name: Option<ServerName>,
+    /// The name sent (SNI). Verification by name asks for it too.
+    pub server_name: NameSent,
     /// What is asked of the upstream's certificate.
     pub verification: Verification,
     /// What a handshake may agree on.
     pub parameters: Parameters,
+}
+
+/// Which name is sent to an upstream (SNI).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum NameSent {
+    /// None.
+    Nothing,
+    /// This one.
+    Fixed(ServerName),
+    /// The host of the service; none where that is an address.
+    Host,
+    /// The one that the client asked for; where it asked for none, as [`Self::Host`].
+    Client,
 }
 
 /// A DNS name in lower case that rustls accepts as SNI.
@@ -107,6 +151,8 @@ pub enum Verification {
         trust: Trust,
         /// Any of them must be in the certificate's subjectAltName.
         names: Vec<SanPattern>,
+        /// How many certificates may be between the upstream's own and the root; `None` is as many as rustls takes.
+        depth: Option<u8>,
     },
 }
 

@@ -6,7 +6,7 @@ use crate::tls::{Status, facts};
 fn pair(versions: Versions) -> (Originator, Terminator) {
     let ca = Authority::new();
     let parameters = Parameters { versions, ..Parameters::default() };
-    let verification = Verification::Chain { trust: ca.trust(), names: Vec::new() };
+    let verification = Verification::Chain { trust: ca.trust(), names: Vec::new(), depth: None };
     let termination = termination(ca.identity(Wish::default()));
     (
         originator(Origination { parameters: parameters.clone(), ..origination(verification) }),

@@ -6,7 +6,7 @@ use crate::config::model::{ClientCertificates, Identity, SanPattern, Trust, Veri
 use crate::tls::facts;
 
 fn chain(trust: Trust, names: &[SanPattern]) -> Verification {
-    Verification::Chain { trust, names: names.to_vec() }
+    Verification::Chain { trust, names: names.to_vec(), depth: None }
 }
 
 /// What a client makes of a server's certificate: the error, if there is one.

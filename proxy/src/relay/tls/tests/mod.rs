@@ -16,7 +16,8 @@ use super::{Leg, TlsProgress, run};
 use crate::config::model::fixtures::{Authority, Wish, origination, termination};
 use crate::config::model::{
     Balancing, Config, Downstream, Families, Host, Limits, Listener, Mapping, MappingName, Matcher,
-    NamePattern, Origination, RelayChoice, Route, Service, Termination, Timeouts, Verification, Weight,
+    NamePattern, Origination, RelayChoice, Route, Service, SocketOptions, Termination, Timeouts,
+    Verification, Weight,
 };
 use crate::config::settings::Settings;
 use crate::relay::Terms;
@@ -63,7 +64,7 @@ impl Keys {
         let identity = ca.identity(Wish::default());
         let (terminator, originator) = built(
             termination(identity.clone()),
-            origination(Verification::Chain { trust: ca.trust(), names: vec![] }),
+            origination(Verification::Chain { trust: ca.trust(), names: vec![], depth: None }),
         );
         let provider = || Arc::clone(crate::crypto::provider());
         let client = rustls::ClientConfig::builder_with_provider(provider())
@@ -101,9 +102,14 @@ fn built(termination: Termination, origination: Origination) -> (Arc<Terminator>
     };
     let matcher = Matcher::Tls { name: NamePattern::Everything, alpn: Vec::new() };
     let downstream = Downstream::Terminate(Arc::clone(&termination));
-    let routes = vec![Route { matcher, downstream, mappings: vec![mapping] }];
-    let listener =
-        Listener { bind: "127.0.0.1:1".parse().unwrap(), proxy_protocol: None, prelude: None, routes };
+    let routes = vec![Route::new(matcher, downstream, vec![mapping])];
+    let listener = Listener {
+        bind: "127.0.0.1:1".parse().unwrap(),
+        proxy_protocol: None,
+        prelude: None,
+        socket: SocketOptions::default(),
+        routes,
+    };
     let (contexts, errors) = Contexts::prepare(&Config { listeners: vec![listener] }, None);
     assert!(errors.is_empty(), "{errors:?}");
     (contexts.terminator(&termination).unwrap(), contexts.originator(&origination).unwrap())

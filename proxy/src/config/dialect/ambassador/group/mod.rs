@@ -10,7 +10,7 @@ use super::weights::{Flaw, share};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::report::Report;
 use crate::config::model::{
-    Config, Downstream, Listener, Mapping, Matcher, NamePattern, Prelude, ProxySources, Route, Weight,
+    Config, Downstream, Listener, Mapping, Matcher, Prelude, ProxySources, Route, SocketOptions, Weight,
 };
 
 /// A mapping that can be served, before its group is known.
@@ -52,8 +52,9 @@ pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) 
         };
         let prelude = first.prelude;
         let proxy_protocol = first.proxy_protocol.clone();
-        let routes = grouped(members).into_iter().map(|group| route(bind, &group)).collect();
-        listeners.push(Listener { bind, proxy_protocol, prelude, routes });
+        let mut routes: Vec<_> = grouped(members).into_iter().map(|group| route(bind, &group)).collect();
+        routes.sort_by_key(|route| route.matcher.rank());
+        listeners.push(Listener { bind, proxy_protocol, prelude, socket: SocketOptions::default(), routes });
     }
     found.extend(candidates.into_iter().flat_map(|candidate| candidate.report.into_diagnostics()));
     Config { listeners }
@@ -96,12 +97,10 @@ fn route(bind: SocketAddr, group: &[&Candidate]) -> Route {
     // Looked up by the same host, so the same for all.
     let (matcher, downstream) = (group[0].matcher.clone(), group[0].downstream.clone());
     let at = match &matcher {
-        Matcher::Any => bind.to_string(),
-        Matcher::Tls { name: NamePattern::Exact(name), .. } => format!("{bind} for {name}"),
-        Matcher::Tls { name: NamePattern::Suffix(suffix), .. } => format!("{bind} for *{suffix}"),
-        Matcher::Tls { name: NamePattern::Everything, .. } => format!("{bind} for *"),
+        Matcher::Any | Matcher::Cleartext => bind.to_string(),
+        Matcher::Tls { name, .. } => format!("{bind} for {name}"),
     };
-    Route { matcher, downstream, mappings: weigh(&at, group) }
+    Route::new(matcher, downstream, weigh(&at, group))
 }
 
 fn weigh(at: &str, group: &[&Candidate]) -> Vec<Mapping> {

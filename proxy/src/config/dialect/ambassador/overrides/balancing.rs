@@ -128,17 +128,20 @@ fn backup(annotations: &Fields<'_>, report: &Report) -> Option<service::Upstream
 
 fn ejection(annotations: &Fields<'_>, defaults: Ejection, report: &Report) -> Ejection {
     let span = |name| annotations.integer(name, 1..=LONGEST_MS).map(Duration::from_millis);
-    let base = span(EJECT).unwrap_or(defaults.base);
+    let base = span(EJECT).or(defaults.base);
     let most = span(EJECT_MOST);
-    if let Some(most) = most.filter(|most| *most < base) {
+    if let (Some(most), Some(base)) = (most, base)
+        && most < base
+    {
         let message =
             format!("{} ms is less than {EJECT}, which is {}; raise it", most.as_millis(), base.as_millis());
         report.discard(annotations.path(EJECT_MOST), message);
     }
     Ejection {
         after: number(annotations, EJECT_AFTER, 0, u32::MAX).unwrap_or(defaults.after),
+        after_timeouts: None,
         base,
-        most: most.unwrap_or(defaults.most.max(base)),
+        most: most.unwrap_or(base.map_or(defaults.most, |base| defaults.most.max(base))),
         share: number(annotations, EJECT_SHARE, 0, 100).unwrap_or(defaults.share),
     }
 }
@@ -161,9 +164,12 @@ fn check(annotations: &Fields<'_>, report: &Report) -> Option<Check> {
     let times = |name, default| number(annotations, name, 1, 1000).unwrap_or(default);
     Some(Check {
         interval,
+        unhealthy_interval: interval,
         timeout: timeout.unwrap_or(Duration::from_secs(2).min(interval)),
         healthy: times(CHECK_HEALTHY, 2),
         unhealthy: times(CHECK_UNHEALTHY, 3),
+        unhealthy_timeouts: None,
+        port: None,
         send: bytes(annotations, CHECK_SEND, report),
         expect: bytes(annotations, CHECK_EXPECT, report),
     })

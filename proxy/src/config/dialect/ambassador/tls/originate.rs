@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Tls;
 use crate::config::dialect::names;
 use crate::config::dialect::report::Report;
-use crate::config::model::{Host, Origination, SanPattern, ServerName, Verification};
+use crate::config::model::{Host, NameSent, Origination, SanPattern, Verification};
 use crate::config::settings::UpstreamTlsVerify;
 
 /// What a mapping asks of the TLS to its upstream.
@@ -51,11 +51,13 @@ impl Tls<'_> {
             origination.name = Arc::clone(&declared.label);
             origination.identity = identity;
             origination.parameters = declared.block.parameters.clone();
-            origination.server_name = declared.block.sni.clone().or(origination.server_name);
+            if let Some(sni) = &declared.block.sni {
+                origination.server_name = NameSent::Fixed(Arc::clone(sni));
+            }
             trust = found;
         }
         origination.verification = match trust {
-            Some(trust) => Verification::Chain { trust, names },
+            Some(trust) => Verification::Chain { trust, names, depth: None },
             None if !names.is_empty() => {
                 report.discard(
                     "metadata.annotations.sluice.dev/upstream-sans",
@@ -97,9 +99,10 @@ impl Tls<'_> {
 }
 
 /// What the upstream is asked for unless a context says otherwise; addresses are never sent (RFC 6066).
-fn server_name(host: &Host) -> Option<ServerName> {
-    match host {
+fn server_name(host: &Host) -> NameSent {
+    let name = match host {
         Host::Name(name) => names::server_name(name),
         Host::Ip(_) => None,
-    }
+    };
+    name.map_or(NameSent::Nothing, NameSent::Fixed)
 }

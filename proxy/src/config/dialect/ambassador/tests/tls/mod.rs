@@ -11,7 +11,7 @@ mod secrets;
 use super::*;
 use crate::config::material::fixtures::{Pair, any};
 use crate::config::model::{
-    ClientCertificates, Downstream, Matcher, NamePattern, Origination, Route, SanPattern, Termination,
+    ClientCertificates, Downstream, Matcher, NameSent, Origination, Route, SanPattern, Termination,
     Verification,
 };
 
@@ -96,14 +96,10 @@ impl Outcome {
 fn line(route: &Route) -> String {
     let names = match &route.matcher {
         Matcher::Any => "any".to_owned(),
+        Matcher::Cleartext => "cleartext".to_owned(),
         Matcher::Tls { name, alpn } => {
-            let name = match name {
-                NamePattern::Exact(name) => name.to_string(),
-                NamePattern::Suffix(suffix) => format!("*{suffix}"),
-                NamePattern::Everything => "*".to_owned(),
-            };
             let alpn: Vec<_> = alpn.iter().map(|protocol| String::from_utf8_lossy(protocol)).collect();
-            if alpn.is_empty() { name } else { format!("{name}+{}", alpn.join("+")) }
+            if alpn.is_empty() { name.to_string() } else { format!("{name}+{}", alpn.join("+")) }
         }
     };
     let downstream = match &route.downstream {
@@ -125,7 +121,7 @@ pub(super) fn shown(origination: &Origination) -> String {
     let verification = match &origination.verification {
         Verification::None => "none".to_owned(),
         Verification::System => "system".to_owned(),
-        Verification::Chain { trust, names } => {
+        Verification::Chain { trust, names, .. } => {
             let names: Vec<_> = names
                 .iter()
                 .map(|name| match name {
@@ -137,7 +133,10 @@ pub(super) fn shown(origination: &Origination) -> String {
             format!("by {}{}", trust.source, names.concat())
         }
     };
-    let sni = origination.server_name.as_deref().unwrap_or("-");
+    let sni = match &origination.server_name {
+        NameSent::Fixed(name) => name,
+        _ => "-",
+    };
     let certificate = origination.identity.as_ref().map_or("-", |identity| &identity.source);
     format!("{}, {sni}, {certificate}, {verification}", origination.name)
 }

@@ -142,5 +142,5 @@ fn an_istio_certificate_brings_its_authority() {
 #[test]
 fn a_bare_name_is_sent_as_it_is_dialled() {
     let text = elsewhere(&with_spec(&["service: https://svc"]), "other");
-    assert_eq!(lower(&text).origination().server_name.as_deref(), Some("svc.other"));
+    assert_eq!(lower(&text).origination().server_name, NameSent::Fixed("svc.other".into()));
 }
