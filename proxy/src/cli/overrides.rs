@@ -7,7 +7,9 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::values::{AccessLogWhen, Addresses, Filter, OrNone, Selector, Servers, Size, Span, Whole};
+use super::values::{
+    AccessLogWhen, Addresses, Controllers, Filter, OrNone, Selector, Servers, Size, Span, Whole,
+};
 use crate::config::settings::{LogFormat, UpstreamTlsVerify};
 
 /// The longest any duration may be, ten years, in milliseconds: sums with the time of day stay in range.
@@ -162,6 +164,10 @@ pub struct Overrides {
     /// Refuse certificates that are out of date (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
     #[arg(long, env = "SLUICE_FORCE_SECRET_VALIDATION", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
     pub force_secret_validation: Option<bool>,
+
+    /// GatewayClasses of which controllers are served, with commas between [default: sluice.dev/gateway,gateway.k8s.aws/nlb]
+    #[arg(long, env = "SLUICE_GATEWAY_CONTROLLERS", value_name = "NAMES", help_heading = "Gateway API")]
+    pub gateway_controllers: Option<Controllers>,
 }
 
 /// Text for people, or JSON for programs.

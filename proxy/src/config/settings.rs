@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use super::model::Timeouts;
 
+/// Whom sluice stands for unless told otherwise: itself, and Amazon's controller, whose Gateways then run as they are.
+pub const GATEWAY_CONTROLLERS: [&str; 2] = ["sluice.dev/gateway", "gateway.k8s.aws/nlb"];
+
 /// Everything a running sluice needs to know besides its mappings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -13,6 +16,8 @@ pub struct Settings {
     pub paths: Vec<PathBuf>,
     /// Which resources are meant for this process.
     pub ambassador: Ambassador,
+    /// Controllers whose GatewayClasses are served (`spec.controllerName`).
+    pub gateway_controllers: Vec<String>,
     /// Defaults for mappings that say nothing.
     pub timeouts: Timeouts,
     /// What is asked of the certificates of upstreams for which nobody names an authority.
@@ -190,6 +195,7 @@ impl Default for Settings {
                 bind_address: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
                 force_secret_validation: false,
             },
+            gateway_controllers: GATEWAY_CONTROLLERS.map(str::to_owned).to_vec(),
             timeouts: Timeouts {
                 connect: Duration::from_secs(3),
                 idle: None,

@@ -17,6 +17,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
     let Settings {
         paths: _,
         ambassador,
+        gateway_controllers,
         timeouts,
         upstream_tls_verify,
         handshakes,
@@ -43,6 +44,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         of_tls(*upstream_tls_verify, handshakes),
         of_sockets(sockets),
         of_names(names),
+        json!({ "gateway-controllers": gateway_controllers.join(",") }),
         of_ambassador(ambassador),
     ]
     .into_iter()
