@@ -26,7 +26,7 @@ pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use status::{Condition, PartStatus, ResourceStatus, Truth};
 pub use tls::{
     CertificateName, Certificates, ClientCertificates, Identity, NameSent, Origination, Parameters,
-    SanPattern, ServerName, Termination, Trust, Verification, Versions,
+    PrivateKey, SanPattern, ServerName, Termination, Trust, Verification, Versions,
 };
 
 /// Everything that is to be served: the outcome of loading a set of documents.

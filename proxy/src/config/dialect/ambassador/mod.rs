@@ -19,6 +19,7 @@ mod spec;
 mod tls;
 mod way;
 mod weights;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use self::module::Module;
 use self::resolvers::Resolvers;
 use self::scope::Scope;
 use self::tls::Tls;
+pub(super) use self::write::write;
 use super::cluster::Cluster;
 use super::merge::Claim;
 use super::report::Report;
