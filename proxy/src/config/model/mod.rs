@@ -21,8 +21,8 @@ pub use balancing::{Balancing, Check, Ejection, Policy, SourceAddress};
 pub use limits::{Limits, Rate, SourceLimits};
 pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use tls::{
-    CertificateName, Certificates, ClientCertificates, Identity, NameSent, Origination, Parameters,
-    SanPattern, ServerName, Termination, Trust, Verification, Versions,
+    Authorities, CertificateName, Certificates, ClientCertificates, Identity, NameSent, NamesChecked,
+    Origination, Parameters, SanPattern, ServerName, Termination, Trust, Verification, Versions,
 };
 
 /// Everything that is to be served: the outcome of loading a set of documents.

@@ -36,7 +36,8 @@ const BOUNDS: [&str; 9] = [
     limits::BANDWIDTH,
 ];
 /// A mapping's alone, besides those about its endpoints.
-const OWN: [&str; 6] = [RELAY, tls::MODE, tls::ALPN, tls::STARTTLS, tls::SANS, proxy_protocol::SEND];
+const OWN: [&str; 8] =
+    [RELAY, tls::MODE, tls::ALPN, tls::STARTTLS, tls::SANS, tls::SNI, tls::DEPTH, proxy_protocol::SEND];
 
 /// All of a mapping's.
 fn of_mapping() -> Vec<&'static str> {
