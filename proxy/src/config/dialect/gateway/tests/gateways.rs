@@ -292,3 +292,13 @@ fn what_the_api_server_would_not_take_discards_the_gateway() {
             .contains("unknown field \"certificateRef\" is ignored; did you mean \"certificateRefs\"?")
     );
 }
+
+#[test]
+fn of_the_same_name_the_last_stays() {
+    let text = around() + &gateway(&[TCP]) + &gateway(&[&TCP.replace("7000", "7001")]);
+    let outcome = lower(&(text + &tcp_route("{name: r}", EDGE, "{name: b1, port: 8080}")));
+    assert_eq!(outcome.served(), ["7001 any: TCPRoute default/r backend b1:8080=1"]);
+    let expected =
+        "test.yaml#10: Gateway default/edge: the same kind, namespace and name stands again in test.yaml#11";
+    assert!(outcome.faults()[0].starts_with(expected), "{:?}", outcome.faults());
+}
