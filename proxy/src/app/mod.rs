@@ -6,6 +6,7 @@ mod triggers;
 
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use crate::drain::{StopSignals, drain};
 use crate::listener::Listeners;
 use crate::relay::Relays;
 use crate::relay::kernel::KernelRelay;
+use crate::sinks::Sinks;
 use crate::telemetry::Telemetry;
 use crate::tls::Contexts;
 use crate::upstream::{Dialer, Directory, Resolver};
@@ -29,6 +31,9 @@ use triggers::Triggers;
 
 /// Bad settings, or nothing that could be served (EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
+
+/// Longest that the end of the process waits for sinks of the log to take what they have not yet.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop.
 pub async fn run(settings: Settings, telemetry: Telemetry) -> ExitCode {
@@ -60,6 +65,7 @@ struct App {
     telemetry: Telemetry,
     ctx: Arc<Ctx>,
     directory: Arc<Directory>,
+    sinks: Arc<Sinks>,
     loader: Loader,
     listeners: Listeners,
     state: Arc<State>,
@@ -116,7 +122,15 @@ impl App {
             routes: RwLock::new(Arc::new(routes)),
             stop: CancellationToken::new(),
         });
+        let sinks = Sinks::new(telemetry.clone());
+        sinks.serve(&loaded.config, ctx.routes().contexts());
         observe(&ctx, &directory, &telemetry, &state);
+        let taken = Arc::downgrade(&sinks);
+        telemetry.sinks(move |sink, line| {
+            if let Some(sinks) = taken.upgrade() {
+                sinks.take(sink, line);
+            }
+        });
         telemetry.resolutions_from(move || resolver.report());
         directory.serve(ctx.routes().targets().map(|target| &target.pool));
         telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
@@ -143,6 +157,7 @@ impl App {
             telemetry,
             ctx,
             directory,
+            sinks,
             loader,
             listeners,
             state,
@@ -169,6 +184,7 @@ impl App {
         self.state.draining();
         self.listeners.close().await;
         drain(&self.ctx.tracker, self.settings.drain, &self.ctx.stop, &mut self.stop_signals).await;
+        self.sinks.flush(LAST_LINES).await;
     }
 
     /// Swaps the table; live connections keep the one they started with. Addresses that come are bound before
@@ -183,12 +199,14 @@ impl App {
         }
         self.listeners.retire_all_but(addresses.iter().copied()).await;
         self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
+        self.sinks.serve(&loaded.config, after.contexts());
         *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
         self.directory.serve(self.ctx.routes().targets().map(|target| &target.pool));
         self.listeners.accept();
         self.reloads.follow(&loaded.material);
         self.expiry.watch(&loaded.config);
         self.state.serving(loaded);
+        self.sinks.sweep();
         tracing::info!(
             why,
             listeners = addresses.len(),

@@ -58,17 +58,28 @@ impl Originator {
         &self.origination
     }
 
+    /// What a connection of one's own to `host` is begun with, and the name it is begun for.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn of_own(&self, host: &Host) -> Result<(Arc<ClientConfig>, ServerName<'static>), rustls::Error> {
+        Ok((Arc::clone(&self.config), self.name(host)?))
+    }
+
     /// A session with an upstream that was dialled as `host`.
     ///
     /// # Errors
     /// A name that is none, or what rustls refuses.
     pub fn session(&self, host: &Host) -> Result<Session, rustls::Error> {
+        Session::client(Arc::clone(&self.config), self.name(host)?)
+    }
+
+    fn name(&self, host: &Host) -> Result<ServerName<'static>, rustls::Error> {
         let name = match (&self.origination.server_name, host) {
             (NameSent::Fixed(name), _) | (_, Host::Name(name)) => ServerName::try_from(name.to_string()),
             (_, Host::Ip(ip)) => Ok(ServerName::IpAddress((*ip).into())),
         };
-        let name = name.map_err(|InvalidDnsNameError| rustls::Error::UnsupportedNameType)?;
-        Session::client(Arc::clone(&self.config), name)
+        name.map_err(|InvalidDnsNameError| rustls::Error::UnsupportedNameType)
     }
 }
 

@@ -71,6 +71,7 @@ fn listener(listener: &Listener) -> Value {
             "destinations": between(&route.between.destinations),
             "allow": route.access.allow,
             "deny": route.access.deny,
+            "log_to": route.logs.sinks.iter().map(|sink| sink.to_string()).collect::<Vec<_>>(),
             "mappings": route.mappings.iter().map(mapping).collect::<Vec<_>>(),
             "refused": route.refused.0,
         })
