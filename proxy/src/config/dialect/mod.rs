@@ -3,6 +3,7 @@
 mod ambassador;
 mod cluster;
 mod fields;
+mod log_to;
 mod names;
 mod report;
 mod resource;

@@ -2,11 +2,13 @@
 
 mod balancing;
 mod limits;
+mod route;
 mod tls;
 
 use std::time::Duration;
 
 pub(super) use balancing::BalancingOverrides;
+pub(super) use route::RouteOverrides;
 pub(super) use tls::TlsOverrides;
 
 use super::proxy_protocol;
@@ -36,7 +38,17 @@ const BOUNDS: [&str; 9] = [
     limits::BANDWIDTH,
 ];
 /// A mapping's alone, besides those about its endpoints.
-const OWN: [&str; 6] = [RELAY, tls::MODE, tls::ALPN, tls::STARTTLS, tls::SANS, proxy_protocol::SEND];
+const OWN: [&str; 9] = [
+    RELAY,
+    tls::MODE,
+    tls::ALPN,
+    tls::STARTTLS,
+    tls::SANS,
+    proxy_protocol::SEND,
+    route::ALLOW,
+    route::DENY,
+    route::LOG_TO,
+];
 
 /// All of a mapping's.
 fn of_mapping() -> Vec<&'static str> {
@@ -125,13 +137,14 @@ pub(super) struct Overrides {
     pub(super) tls: TlsOverrides,
     pub(super) proxy_protocol: Option<ProxyVersion>,
     pub(super) balancing: BalancingOverrides,
+    pub(super) route: RouteOverrides,
 }
 
 impl Overrides {
     /// Lays a mapping's annotations over what is in force without them.
     pub(super) fn read(resource: &Resource<'_>, defaults: Bounds, report: &Report) -> Self {
-        let (relay, tls, balancing) = Default::default();
-        let mut overrides = Self { relay, bounds: defaults, tls, proxy_protocol: None, balancing };
+        let (relay, tls, balancing, route) = Default::default();
+        let mut overrides = Self { relay, bounds: defaults, tls, proxy_protocol: None, balancing, route };
         let Some(metadata) = resource.metadata(report) else {
             return overrides;
         };
@@ -149,6 +162,7 @@ impl Overrides {
         self.tls = TlsOverrides::read(annotations, report);
         self.proxy_protocol = proxy_protocol::sent(annotations);
         self.balancing = BalancingOverrides::read(annotations, report);
+        self.route = RouteOverrides::read(annotations, report);
         let relays = [("auto", RelayChoice::Auto), ("splice", RelayChoice::Splice)];
         if let Some(relay) = annotations.choice(RELAY, &relays) {
             self.relay = relay;
