@@ -4,6 +4,7 @@ mod ambassador;
 mod cluster;
 mod fields;
 mod log_to;
+mod merge;
 mod names;
 mod report;
 mod resource;
@@ -80,7 +81,8 @@ pub(super) fn lower<'a>(
         }
     }
     let sources = ambassador::Sources { secrets: &secrets, cluster: &cluster, files, settings };
-    let config = ambassador::lower(&ambassador, sources, &mut strangers, &mut diagnostics);
+    let claims = ambassador::lower(&ambassador, sources, &mut strangers, &mut diagnostics);
+    let config = merge::merge(claims, &mut diagnostics);
     diagnostics.extend(strangers.into_diagnostics());
     Lowered { config, diagnostics, resources }
 }
