@@ -4,6 +4,7 @@ mod admin;
 mod expiry;
 mod triggers;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Handles, State, Wish};
 use crate::config::load::{Loaded, Loader};
-use crate::config::model::Config;
+use crate::config::model::{Config, SocketOptions};
 use crate::config::settings::Settings;
 use crate::conn::{Ctx, Kept, Limiter, Routes, Tracker};
 use crate::descriptors::connection_limit;
@@ -137,7 +138,7 @@ impl App {
 
         let mut listeners =
             Listeners::new(Arc::clone(&ctx), telemetry.clone(), settings.sockets, settings.limits);
-        let addresses: Vec<_> = ctx.routes().listeners().collect();
+        let addresses = wanted(&loaded.config);
         let errors = listeners.bind(addresses.iter().copied());
         for error in &errors {
             tracing::error!("{error}");
@@ -193,11 +194,11 @@ impl App {
         let loaded = load(&mut self.loader);
         let before = self.ctx.routes();
         let after = compile(&loaded.config, Some(&before), &self.ctx.relays);
-        let addresses: Vec<_> = after.listeners().collect();
+        let addresses = wanted(&loaded.config);
         for error in self.listeners.bind(addresses.iter().copied()) {
             tracing::error!("{error}; trying again");
         }
-        self.listeners.retire_all_but(addresses.iter().copied()).await;
+        self.listeners.retire_all_but(addresses.iter().map(|(address, _)| *address)).await;
         self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
         self.sinks.serve(&loaded.config, after.contexts());
         *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
@@ -237,6 +238,11 @@ fn observe(ctx: &Arc<Ctx>, directory: &Arc<Directory>, telemetry: &Telemetry, st
         telemetry.kernel(kernel.stats());
         state.kernel_relay(true);
     }
+}
+
+/// Where is listened, and what sockets are asked for there.
+fn wanted(config: &Config) -> Vec<(SocketAddr, SocketOptions)> {
+    config.listeners.iter().map(|listener| (listener.bind, listener.socket)).collect()
 }
 
 /// Compiles a configuration, and says what of it cannot be served after all.

@@ -147,11 +147,6 @@ impl<S> RouteTable<S> {
         self.targets.values()
     }
 
-    /// Every address in service.
-    pub fn listeners(&self) -> impl Iterator<Item = SocketAddr> {
-        self.listeners.keys().copied()
-    }
-
     /// How TLS is ended and begun.
     #[must_use]
     pub fn contexts(&self) -> &Contexts {
