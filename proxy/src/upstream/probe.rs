@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::attempt::{self, Begun};
 use super::dial::{DialError, Dialer};
+use super::health::Outcome;
 use super::pool::Pool;
 use crate::config::model::{Check, SourceAddress};
 use crate::telemetry::Attempt;
@@ -62,7 +63,7 @@ pub(super) async fn watch(pool: Arc<Pool>, dialer: Arc<Dialer>) {
 /// Asks every endpoint once.
 async fn round(pool: &Arc<Pool>, check: &Check, dialer: &Arc<Dialer>, spread: Duration) {
     let mut asked = JoinSet::new();
-    for address in pool.to_check() {
+    for address in pool.to_check().into_iter().map(|checked| checked.address) {
         let (check, source) = (check.clone(), pool.rule().source);
         let delay = spread.mul_f64(fastrand::f64());
         asked.spawn(async move {
@@ -75,14 +76,14 @@ async fn round(pool: &Arc<Pool>, check: &Check, dialer: &Arc<Dialer>, spread: Du
         // A panic has been told by its hook.
         let Ok((address, answer)) = answered else { continue };
         match answer {
-            Ok(()) => pool.checked(address, true, dialer.telemetry()),
+            Ok(()) => pool.checked(address, Outcome::Good, dialer.telemetry()),
             // This host's own trouble says nothing about the endpoint.
             Err(Failed::Connect(error)) if error.counted() == Attempt::NotMade => {
                 tracing::warn!(mapping = %pool.name(), endpoint = %address, %error, "not checked");
             }
             Err(error) => {
                 tracing::debug!(mapping = %pool.name(), endpoint = %address, %error, "check failed");
-                pool.checked(address, false, dialer.telemetry());
+                pool.checked(address, Outcome::Bad, dialer.telemetry());
             }
         }
     }

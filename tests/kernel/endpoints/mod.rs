@@ -5,6 +5,8 @@ mod attempts;
 mod health;
 mod operators;
 mod policies;
+mod quorum;
+mod targets;
 
 use std::collections::HashMap;
 

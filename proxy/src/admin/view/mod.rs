@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Handles;
 use crate::config::model::{
     Balancing, Check, Config, Ends, Limits, Listener, Mapping, Matcher, ProxySources, ProxyVersion, Rate,
-    RelayChoice, Resolution, Timeouts,
+    RelayChoice, Resolution, Target, Timeouts,
 };
 use crate::config::settings_file;
 use crate::telemetry::Telemetry;
@@ -160,12 +160,17 @@ fn resolution(resolution: &Resolution) -> Value {
     match resolution {
         Resolution::Dns => json!("dns"),
         Resolution::Fixed(endpoints) => json!({ "endpoints": endpoints }),
+        Resolution::Targets(targets) => json!({ "targets": targets.iter().map(target).collect::<Vec<_>>() }),
         Resolution::Catalogue(catalogue) => json!({
             "agent": catalogue.agent.to_string(),
             "datacenter": catalogue.datacenter,
             "service": catalogue.service,
         }),
     }
+}
+
+fn target(target: &Target) -> Value {
+    json!({ "service": target.service.to_string(), "weight": target.weight })
 }
 
 /// Times without limit are null.

@@ -57,6 +57,8 @@ pub enum Policy {
     /// By the client's address alone (Maglev): the same client goes to the same endpoint, in any process with
     /// the same endpoints, and few clients move when one comes or goes.
     SourceHash,
+    /// The one that lately took less time to connect to for its weight, of two drawn by weight (peak EWMA).
+    Latency,
 }
 
 impl Policy {
@@ -68,6 +70,7 @@ impl Policy {
             Self::LeastConnections => "least-connections",
             Self::Random => "random",
             Self::SourceHash => "source-hash",
+            Self::Latency => "latency",
         }
     }
 }

@@ -14,8 +14,11 @@ const POLICY: &str = "sluice.dev/load-balancer";
 const ATTEMPTS: &str = "sluice.dev/connect-attempts";
 const SOURCE: &str = "sluice.dev/source-address";
 const BACKUP: &str = "sluice.dev/backup-service";
+const TARGETS: &str = "sluice.dev/targets";
+const QUORUM: &str = "sluice.dev/quorum";
 const SLOW_START: &str = "sluice.dev/slow-start-ms";
 const EJECT_AFTER: &str = "sluice.dev/eject-after";
+const EJECT_AFTER_TIMEOUTS: &str = "sluice.dev/eject-after-timeouts";
 const EJECT: &str = "sluice.dev/eject-ms";
 const EJECT_MOST: &str = "sluice.dev/eject-max-ms";
 const EJECT_SHARE: &str = "sluice.dev/eject-max-percent";
@@ -27,13 +30,16 @@ const CHECK_SEND: &str = "sluice.dev/check-send";
 const CHECK_EXPECT: &str = "sluice.dev/check-expect";
 
 /// Every one of them.
-pub(super) const NAMES: [&str; 15] = [
+pub(super) const NAMES: [&str; 18] = [
     POLICY,
     ATTEMPTS,
     SOURCE,
     BACKUP,
+    TARGETS,
+    QUORUM,
     SLOW_START,
     EJECT_AFTER,
+    EJECT_AFTER_TIMEOUTS,
     EJECT,
     EJECT_MOST,
     EJECT_SHARE,
@@ -48,11 +54,15 @@ pub(super) const NAMES: [&str; 15] = [
 /// Without [`CHECK`] these would say what is never asked.
 const OF_CHECKS: [&str; 5] = [CHECK_TIMEOUT, CHECK_HEALTHY, CHECK_UNHEALTHY, CHECK_SEND, CHECK_EXPECT];
 
-const POLICIES: [(&str, Policy); 4] = [
+/// Most of a target's weight, as in Kong.
+const HEAVIEST: u32 = 65_535;
+
+const POLICIES: [(&str, Policy); 5] = [
     ("round-robin", Policy::RoundRobin),
     ("least-connections", Policy::LeastConnections),
     ("random", Policy::Random),
     ("source-hash", Policy::SourceHash),
+    ("latency", Policy::Latency),
 ];
 
 /// What a mapping says of its endpoints, and the port its backup goes by where it names none.
@@ -62,12 +72,17 @@ pub(in super::super) struct BalancingOverrides {
     pub(in super::super) policy: Option<Policy>,
     /// As it was written; its defaults are those of the mapping's service.
     pub(in super::super) backup: Option<service::Upstream>,
+    /// The same of services in place of the mapping's own, each with its weight; none where it says none.
+    pub(in super::super) targets: Vec<(service::Upstream, u32)>,
     rest: Balancing,
 }
 
 impl BalancingOverrides {
     /// Where the backup stands.
     pub(in super::super) const BACKUP_FIELD: &'static str = "metadata.annotations.sluice.dev/backup-service";
+
+    /// Where the targets stand.
+    pub(in super::super) const TARGETS_FIELD: &'static str = "metadata.annotations.sluice.dev/targets";
 
     pub(super) fn read(annotations: &Fields<'_>, report: &Report) -> Self {
         let defaults = Balancing::default();
@@ -78,9 +93,15 @@ impl BalancingOverrides {
             ejection: ejection(annotations, defaults.ejection, report),
             check: check(annotations, report),
             slow_start,
+            quorum: annotations.integer(QUORUM, 0..=100).and_then(|percent| u8::try_from(percent).ok()),
             ..defaults
         };
-        Self { policy: annotations.choice(POLICY, &POLICIES), backup: backup(annotations, report), rest }
+        Self {
+            policy: annotations.choice(POLICY, &POLICIES),
+            backup: backup(annotations, report),
+            targets: targets(annotations, report),
+            rest,
+        }
     }
 
     /// With what only the mapping as a whole knows.
@@ -126,20 +147,52 @@ fn backup(annotations: &Fields<'_>, report: &Report) -> Option<service::Upstream
     upstream.map_err(|error| report.discard(annotations.path(BACKUP), error)).ok()
 }
 
+fn targets(annotations: &Fields<'_>, report: &Report) -> Vec<(service::Upstream, u32)> {
+    let Some(text) = annotations.filled(TARGETS) else { return Vec::new() };
+    text.split(',').filter_map(|target| read_target(target, annotations, report)).collect()
+}
+
+/// `host:port`, or `host:port weight N`.
+fn read_target(target: &str, annotations: &Fields<'_>, report: &Report) -> Option<(service::Upstream, u32)> {
+    let path = || annotations.path(TARGETS);
+    let words: Vec<_> = target.split_whitespace().collect();
+    let weight = match words[..] {
+        [_] => Some(1),
+        [_, "weight", number] => number.parse().ok().filter(|weight| *weight <= HEAVIEST),
+        _ => None,
+    };
+    let Some(weight) = weight else {
+        let message = format!(
+            "{:?} is neither host:port nor host:port weight N, an integer from 0 to {HEAVIEST}",
+            target.trim()
+        );
+        report.discard(path(), message);
+        return None;
+    };
+    let upstream = service::parse(words[0]).map_err(|error| report.discard(path(), error)).ok()?;
+    Some((upstream, weight))
+}
+
 fn ejection(annotations: &Fields<'_>, defaults: Ejection, report: &Report) -> Ejection {
-    let span = |name| annotations.integer(name, 1..=LONGEST_MS).map(Duration::from_millis);
-    let base = span(EJECT).or(defaults.base);
-    let most = span(EJECT_MOST);
-    if let (Some(most), Some(base)) = (most, base)
-        && most < base
-    {
-        let message =
-            format!("{} ms is less than {EJECT}, which is {}; raise it", most.as_millis(), base.as_millis());
+    // 0 has no end.
+    let base =
+        annotations.integer(EJECT, 0..=LONGEST_MS).map(|ms| (ms > 0).then(|| Duration::from_millis(ms)));
+    let base = base.unwrap_or(defaults.base);
+    let most = annotations.integer(EJECT_MOST, 1..=LONGEST_MS).map(Duration::from_millis);
+    let wrong = most.and_then(|most| match base {
+        None => Some(format!("is an end, and {EJECT}: 0 has none; remove one of them")),
+        Some(base) if most < base => {
+            let (most, base) = (most.as_millis(), base.as_millis());
+            Some(format!("{most} ms is less than {EJECT}, which is {base}; raise it"))
+        }
+        Some(_) => None,
+    });
+    if let Some(message) = wrong {
         report.discard(annotations.path(EJECT_MOST), message);
     }
     Ejection {
         after: number(annotations, EJECT_AFTER, 0, u32::MAX).unwrap_or(defaults.after),
-        after_timeouts: None,
+        after_timeouts: number(annotations, EJECT_AFTER_TIMEOUTS, 0, u32::MAX).or(defaults.after_timeouts),
         base,
         most: most.unwrap_or(base.map_or(defaults.most, |base| defaults.most.max(base))),
         share: number(annotations, EJECT_SHARE, 0, 100).unwrap_or(defaults.share),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::model::{Balancing, Check, Ejection, Host, Policy, Service, SourceAddress};
+use crate::config::model::{
+    Balancing, Check, Ejection, Host, Policy, Resolution, Service, SourceAddress, Target,
+};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -33,7 +35,9 @@ fn every_annotation_reaches_the_model() {
         "source-address: '10.0.0.5, fd00::5'",
         "backup-service: 'Standby:99'",
         "slow-start-ms: 5000",
+        "quorum: 40",
         "eject-after: 0",
+        "eject-after-timeouts: 6",
         "eject-ms: 100",
         "eject-max-ms: 200",
         "eject-max-percent: 100",
@@ -52,7 +56,13 @@ fn every_annotation_reaches_the_model() {
             ipv4: Some("10.0.0.5".parse().unwrap()),
             ipv6: Some("fd00::5".parse().unwrap()),
         },
-        ejection: Ejection { after: 0, after_timeouts: None, base: Some(ms(100)), most: ms(200), share: 100 },
+        ejection: Ejection {
+            after: 0,
+            after_timeouts: Some(6),
+            base: Some(ms(100)),
+            most: ms(200),
+            share: 100,
+        },
         check: Some(Check {
             interval: ms(1000),
             unhealthy_interval: ms(1000),
@@ -65,7 +75,7 @@ fn every_annotation_reaches_the_model() {
             expect: b"PONG"[..].into(),
         }),
         slow_start: ms(5000),
-        quorum: None,
+        quorum: Some(40),
     };
     assert_eq!(all, expected);
 }
@@ -83,11 +93,31 @@ fn defaults_follow_what_they_go_with() {
 }
 
 #[test]
+fn targets_stand_in_for_the_service() {
+    let outcome = lower(&with_annotation("sluice.dev/targets: 'A:90 weight 3, b, 10.0.0.5:70 weight 0'"));
+    let Resolution::Targets(targets) = &outcome.only().resolution else {
+        panic!("{:?}", outcome.all());
+    };
+    let shown = |target: &Target| format!("{} {}", target.service, target.weight);
+    assert_eq!(targets.iter().map(shown).collect::<Vec<_>>(), ["a:90 3", "b:80 1", "10.0.0.5:70 0"]);
+    assert_eq!(outcome.only().balancing, Balancing::default());
+}
+
+#[test]
+fn an_ejection_of_0_has_no_end() {
+    let ejection = balancing(&prefixed(&["eject-ms: 0"])).ejection;
+    assert_eq!((ejection.base, ejection.most), (None, ms(300_000)));
+    let outcome = lower(&with_annotation(&prefixed(&["eject-ms: 0", "eject-max-ms: 5"])));
+    let expected = "eject-max-ms: is an end, and sluice.dev/eject-ms: 0 has none; remove one of them; the mapping is discarded";
+    assert!(outcome.all()[0].ends_with(expected), "{:?}", outcome.all());
+}
+
+#[test]
 fn what_cannot_be_meant_discards_the_mapping_and_says_the_way_out() {
     let cases = [
         (
             "load-balancer: fastest",
-            "load-balancer: \"fastest\" is none of round-robin, least-connections, random, source-hash",
+            "load-balancer: \"fastest\" is none of round-robin, least-connections, random, source-hash, latency",
         ),
         ("connect-attempts: 0", "connect-attempts: 0 is not an integer from 1 to 100"),
         (
@@ -107,6 +137,27 @@ fn what_cannot_be_meant_discards_the_mapping_and_says_the_way_out() {
             "backup-service: begins TLS where the mapping's own service does not; write both with https://, or neither",
         ),
         ("eject-max-ms: 5", "eject-max-ms: 5 ms is less than sluice.dev/eject-ms, which is 30000; raise it"),
+        (
+            "targets: 'a:80 weight x'",
+            "targets: \"a:80 weight x\" is neither host:port nor host:port weight N, an integer from 0 to 65535",
+        ),
+        (
+            "targets: 'a:80, b:80 weight 65536'",
+            "targets: \"b:80 weight 65536\" is neither host:port nor host:port weight N, an integer from 0 to 65535",
+        ),
+        (
+            "targets: 'a:80,'",
+            "targets: \"\" is neither host:port nor host:port weight N, an integer from 0 to 65535",
+        ),
+        (
+            "targets: 'a:0x50'",
+            "targets: \"a:0x50\" has the port \"0x50\", which is no integer from 1 to 65535",
+        ),
+        (
+            "targets: 'a:80, https://b'",
+            "targets: begins TLS where the mapping's own service does not; write both with https://, or neither",
+        ),
+        ("quorum: 101", "quorum: 101 is not an integer from 0 to 100"),
         ("eject-max-percent: 101", "eject-max-percent: 101 is not an integer from 0 to 100"),
         (
             "check-expect: PONG",
