@@ -8,6 +8,7 @@ mod harness;
 
 mod check;
 mod command;
+mod convert;
 mod doctor;
 mod examples;
 mod flags;

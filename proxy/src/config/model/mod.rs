@@ -4,6 +4,7 @@ mod balancing;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod limits;
+mod log_sink;
 mod proxy_protocol;
 mod tls;
 
@@ -19,10 +20,11 @@ use ipnet::IpNet;
 
 pub use balancing::{Balancing, Check, Ejection, Policy, SourceAddress};
 pub use limits::{Limits, Rate, SourceLimits};
+pub use log_sink::{LogDestination, LogMethod, LogQueue, LogRequest, LogSink, RouteLogs};
 pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use tls::{
     CertificateName, Certificates, ClientCertificates, Identity, NameSent, Origination, Parameters,
-    SanPattern, ServerName, Termination, Trust, Verification, Versions,
+    PrivateKey, SanPattern, ServerName, Termination, Trust, Verification, Versions,
 };
 
 /// Everything that is to be served: the outcome of loading a set of documents.
@@ -117,14 +119,16 @@ pub struct Route {
     /// The share of connections that nobody is there to take: they are refused, not given to the mappings. Without
     /// a mapping it is not needed, since all are refused.
     pub refused: Weight,
+    /// Who else is told of each connection when it has ended.
+    pub logs: Arc<RouteLogs>,
 }
 
 impl Route {
     /// A route for everyone's connections that asks for nothing more.
     #[must_use]
     pub fn new(matcher: Matcher, downstream: Downstream, mappings: Vec<Mapping>) -> Self {
-        let (between, access) = (Between::default(), Access::default());
-        Self { matcher, between, access, downstream, mappings, refused: Weight(0) }
+        let (between, access, logs) = Default::default();
+        Self { matcher, between, access, downstream, mappings, refused: Weight(0), logs }
     }
 
     /// What tells it from the other routes of its listener.

@@ -8,9 +8,10 @@ use std::net::SocketAddr;
 use self::agree::reconcile;
 use super::weights::{Flaw, share};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::dialect::merge::Claim;
 use crate::config::dialect::report::Report;
 use crate::config::model::{
-    Config, Downstream, Listener, Mapping, Matcher, Prelude, ProxySources, Route, SocketOptions, Weight,
+    Downstream, Listener, Mapping, Matcher, Prelude, ProxySources, Route, SocketOptions, Weight,
 };
 
 /// A mapping that can be served, before its group is known.
@@ -32,7 +33,7 @@ pub(super) struct Candidate {
 }
 
 /// Groups candidates into listeners and routes, and shares connections among them.
-pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Config {
+pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Claim> {
     let candidates = unique(candidates, found);
     let mut ports: BTreeMap<SocketAddr, Vec<&Candidate>> = BTreeMap::new();
     for candidate in &candidates {
@@ -43,21 +44,23 @@ pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) 
     for (bind, members) in &ports {
         reconcile(*bind, members);
     }
-    let mut listeners = Vec::with_capacity(ports.len());
+    let mut claims = Vec::with_capacity(ports.len());
     for (bind, mut members) in ports {
         // Only now: who cannot be served at one of its addresses is not served at the others either.
         members.retain(|member| !member.report.failed());
         let Some(first) = members.first() else {
             continue;
         };
+        let (resource, place) = (first.report.resource().to_owned(), first.report.place().clone());
         let prelude = first.prelude;
         let proxy_protocol = first.proxy_protocol.clone();
         let mut routes: Vec<_> = grouped(members).into_iter().map(|group| route(bind, &group)).collect();
         routes.sort_by_key(|route| route.matcher.rank());
-        listeners.push(Listener { bind, proxy_protocol, prelude, socket: SocketOptions::default(), routes });
+        let listener = Listener { bind, proxy_protocol, prelude, socket: SocketOptions::default(), routes };
+        claims.push(Claim { listener, resource, place });
     }
     found.extend(candidates.into_iter().flat_map(|candidate| candidate.report.into_diagnostics()));
-    Config { listeners }
+    claims
 }
 
 /// Of mappings with the same kind, namespace and name the last one stays.
