@@ -2,6 +2,7 @@
 //! see and change.
 
 mod attempts;
+mod checks;
 mod health;
 mod operators;
 mod policies;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::Handles;
 use crate::config::model::{
-    Balancing, Check, Config, Ends, Limits, Listener, Mapping, Matcher, ProxySources, ProxyVersion, Rate,
-    RelayChoice, Resolution, Target, Timeouts,
+    Balancing, Check, Config, Ends, Limits, Listener, Mapping, Matcher, ProxySources, ProxyVersion, Question,
+    Rate, RelayChoice, Resolution, Target, Timeouts,
 };
 use crate::config::settings_file;
 use crate::telemetry::Telemetry;
@@ -151,9 +151,21 @@ fn check(check: &Check) -> Value {
         "unhealthy": check.unhealthy,
         "unhealthy_timeouts": check.unhealthy_timeouts,
         "port": check.port,
-        "send_bytes": check.send.len(),
-        "expect_bytes": check.expect.len(),
+        "question": question(&check.question),
     })
+}
+
+fn question(question: &Question) -> Value {
+    match question {
+        Question::Exchange { send, expect } => {
+            json!({ "send_bytes": send.len(), "expect_bytes": expect.len() })
+        }
+        Question::Http { tls, path, statuses } => json!({
+            "get": path,
+            "tls": tls,
+            "statuses": statuses.iter().map(|range| json!([range.start(), range.end()])).collect::<Vec<_>>(),
+        }),
+    }
 }
 
 fn resolution(resolution: &Resolution) -> Value {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-pub use balancing::{Balancing, Check, Ejection, Policy, SourceAddress};
+pub use balancing::{Balancing, Check, Ejection, Policy, Question, SourceAddress};
 pub use limits::{Limits, Rate, SourceLimits};
 pub use log_sink::{LogDestination, LogMethod, LogQueue, LogRequest, LogSink, RouteLogs};
 pub use proxy_protocol::{ProxySources, ProxyVersion};

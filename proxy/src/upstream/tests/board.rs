@@ -6,7 +6,7 @@ use super::super::board::{Asking, Board, Event, Nobody, Order, Pick, Seat};
 use super::super::endpoint::Endpoint;
 use super::super::health::Outcome;
 use super::{address, endpoint};
-use crate::config::model::{Balancing, Check, Ejection, Policy};
+use crate::config::model::{Balancing, Check, Ejection, Policy, Question};
 
 const PICKS: usize = 10_000;
 
@@ -67,8 +67,7 @@ impl Fixture {
             timeout: second,
             healthy: 1,
             unhealthy: 1,
-            send,
-            expect,
+            question: Question::Exchange { send, expect },
         };
         let outcome = if good { Outcome::Good } else { Outcome::Bad };
         self.board.checked(address, outcome, &rule, self.now);

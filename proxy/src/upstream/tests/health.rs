@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::health::{Health, Outcome, Transition};
-use crate::config::model::{Check, Ejection};
+use crate::config::model::{Check, Ejection, Question};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,8 +19,7 @@ fn check() -> Check {
         timeout: SECOND,
         healthy: 2,
         unhealthy: 3,
-        send,
-        expect,
+        question: Question::Exchange { send, expect },
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::model::{
-    Balancing, Check, Ejection, Host, Policy, Resolution, Service, SourceAddress, Target,
+    Balancing, Check, Ejection, Host, Policy, Question, Resolution, Service, SourceAddress, Target,
 };
 
 fn ms(ms: u64) -> Duration {
@@ -45,6 +45,9 @@ fn every_annotation_reaches_the_model() {
         "check-timeout-ms: 300",
         "check-healthy: 4",
         "check-unhealthy: 5",
+        "check-unhealthy-interval-ms: 700",
+        "check-unhealthy-timeouts: 6",
+        "check-port: 90",
         r"check-send: '\x00\xfF\r\n\t\0\\'",
         "check-expect: PONG",
     ]));
@@ -65,14 +68,16 @@ fn every_annotation_reaches_the_model() {
         },
         check: Some(Check {
             interval: ms(1000),
-            unhealthy_interval: ms(1000),
+            unhealthy_interval: ms(700),
             timeout: ms(300),
             healthy: 4,
             unhealthy: 5,
-            unhealthy_timeouts: None,
-            port: None,
-            send: b"\x00\xff\r\n\t\0\\"[..].into(),
-            expect: b"PONG"[..].into(),
+            unhealthy_timeouts: Some(6),
+            port: Some(90),
+            question: Question::Exchange {
+                send: b"\x00\xff\r\n\t\0\\"[..].into(),
+                expect: b"PONG"[..].into(),
+            },
         }),
         slow_start: ms(5000),
         quorum: Some(40),
@@ -110,6 +115,20 @@ fn an_ejection_of_0_has_no_end() {
     let outcome = lower(&with_annotation(&prefixed(&["eject-ms: 0", "eject-max-ms: 5"])));
     let expected = "eject-max-ms: is an end, and sluice.dev/eject-ms: 0 has none; remove one of them; the mapping is discarded";
     assert!(outcome.all()[0].ends_with(expected), "{:?}", outcome.all());
+}
+
+#[test]
+fn http_is_a_question_with_statuses() {
+    for (annotation, tls, path, statuses) in [
+        ("check-http: /", false, "/", vec![200..=399]),
+        ("check-https: '/a?b=c 204,400-404'", true, "/a?b=c", vec![204..=204, 400..=404]),
+    ] {
+        let check = balancing(&prefixed(&["check-interval-ms: 500", annotation])).check.unwrap();
+        assert_eq!(check.question, Question::Http { tls, path: path.into(), statuses });
+    }
+    let check =
+        balancing(&prefixed(&["check-interval-ms: 0", "check-unhealthy-interval-ms: 300"])).check.unwrap();
+    assert_eq!((check.interval, check.unhealthy_interval, check.timeout), (ms(0), ms(300), ms(300)));
 }
 
 #[test]
@@ -163,13 +182,34 @@ fn what_cannot_be_meant_discards_the_mapping_and_says_the_way_out() {
             "check-expect: PONG",
             "check-expect: says how to check, but not how often; give sluice.dev/check-interval-ms",
         ),
-        ("check-interval-ms: 0", "check-interval-ms: 0 is not an integer from 1 to 315360000000"),
+        (
+            "check-http: /",
+            "check-http: says how to check, but not how often; give sluice.dev/check-interval-ms",
+        ),
+        (
+            "check-interval-ms: 0",
+            "check-interval-ms: is 0, which asks no healthy endpoint; give sluice.dev/check-unhealthy-interval-ms to ask the \
+             others",
+        ),
+        ("check-interval-ms: -1", "check-interval-ms: -1 is not an integer from 0 to 315360000000"),
     ];
     for (annotation, message) in cases {
         let outcome = lower(&with_annotation(&prefixed(&[annotation])));
         assert_eq!(outcome.served(), [""; 0], "{annotation}");
         let prefix = "test.yaml#1: TCPMapping default/m: metadata.annotations.sluice.dev/";
         assert_eq!(outcome.all(), [format!("{prefix}{message}; the mapping is discarded")], "{annotation}");
+    }
+    let way_out = "is no path with statuses behind it; write one such as /healthz, or /healthz 200-299,404";
+    for wrong in ["healthz", "/ 99", "/ 200-", "/ 300-200", "/ 600", "/ 200 404", "/<", "GET / 200"] {
+        let annotations = prefixed(&["check-interval-ms: 1", &format!("check-http: '{wrong}'")]);
+        let found = lower(&with_annotation(&annotations)).all();
+        assert!(found.len() == 1 && found[0].contains(&format!("{wrong:?} {way_out}")), "{found:?}");
+    }
+    for other in ["check-send: x", "check-expect: x", "check-https: /"] {
+        let annotations = prefixed(&["check-interval-ms: 1", "check-http: /", other]);
+        let found = lower(&with_annotation(&annotations)).all();
+        let expected = "asks something else than sluice.dev/check-http; remove one of them";
+        assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
     }
     for escape in [r"\x0", r"\xgg", r"\q", r"a\"] {
         let annotations = prefixed(&["check-interval-ms: 1", &format!("check-send: '{escape}'")]);

@@ -10,7 +10,7 @@ use super::Standing;
 use super::mapping::passes_through;
 use crate::config::dialect::write::Draft;
 use crate::config::model::{
-    Access, Balancing, Check, Ejection, Mapping, Matcher, Prelude, ProxyVersion, Rate, RelayChoice,
+    Access, Balancing, Check, Ejection, Mapping, Matcher, Prelude, ProxyVersion, Question, Rate, RelayChoice,
     Resolution, SanPattern,
 };
 
@@ -41,7 +41,7 @@ pub(super) fn of(standing: &Standing<'_>, draft: &mut Draft<'_>) -> (Notes, Valu
     }
     timeouts(mapping, draft, &mut notes);
     limits(mapping, &mut notes);
-    balancing(mapping, draft, &mut notes);
+    balancing(mapping, &mut notes);
     if !route.logs.sinks.is_empty() {
         draft.lose(
             &mapping.name.0,
@@ -123,7 +123,7 @@ fn rate(rate: Option<Rate>, [name, burst_name]: [&str; 2], notes: &mut Notes) {
     }
 }
 
-fn balancing(mapping: &Mapping, draft: &mut Draft<'_>, notes: &mut Notes) {
+fn balancing(mapping: &Mapping, notes: &mut Notes) {
     let default = Balancing::default();
     let Balancing { policy, attempts, backup, source, ejection, check, slow_start, quorum } =
         &mapping.balancing;
@@ -158,7 +158,7 @@ fn balancing(mapping: &Mapping, draft: &mut Draft<'_>, notes: &mut Notes) {
     }
     eject(ejection, &default.ejection, notes);
     if let Some(check) = check {
-        self::check(check, mapping, draft, notes);
+        self::check(check, notes);
     }
 }
 
@@ -183,7 +183,7 @@ fn eject(own: &Ejection, default: &Ejection, notes: &mut Notes) {
     }
 }
 
-fn check(check: &Check, mapping: &Mapping, draft: &mut Draft<'_>, notes: &mut Notes) {
+fn check(check: &Check, notes: &mut Notes) {
     let Check {
         interval,
         unhealthy_interval,
@@ -192,22 +192,33 @@ fn check(check: &Check, mapping: &Mapping, draft: &mut Draft<'_>, notes: &mut No
         unhealthy,
         unhealthy_timeouts,
         port,
-        send,
-        expect,
+        question,
     } = check;
-    if unhealthy_interval != interval || unhealthy_timeouts.is_some() || port.is_some() {
-        draft.lose(
-            &mapping.name.0,
-            "checks of unhealthy endpoints, of timeouts or of another port become those of all",
-        );
-    }
     note(notes, n::CHECK, millis(*interval));
+    if unhealthy_interval != interval {
+        note(notes, n::CHECK_UNHEALTHY_INTERVAL, millis(*unhealthy_interval));
+    }
     note(notes, n::CHECK_TIMEOUT, millis(*timeout));
     note(notes, n::CHECK_HEALTHY, healthy);
     note(notes, n::CHECK_UNHEALTHY, unhealthy);
-    for (name, bytes) in [(n::CHECK_SEND, send), (n::CHECK_EXPECT, expect)] {
-        if !bytes.is_empty() {
-            note(notes, name, escape(bytes));
+    if let Some(timeouts) = unhealthy_timeouts {
+        note(notes, n::CHECK_UNHEALTHY_TIMEOUTS, timeouts);
+    }
+    if let Some(port) = port {
+        note(notes, n::CHECK_PORT, port);
+    }
+    match question {
+        Question::Exchange { send, expect } => {
+            for (name, bytes) in [(n::CHECK_SEND, send), (n::CHECK_EXPECT, expect)] {
+                if !bytes.is_empty() {
+                    note(notes, name, escape(bytes));
+                }
+            }
+        }
+        Question::Http { tls, path, statuses } => {
+            let ranges = statuses.iter().map(|range| format!("{}-{}", range.start(), range.end()));
+            let ranges = ranges.collect::<Vec<_>>().join(",");
+            note(notes, if *tls { n::CHECK_HTTPS } else { n::CHECK_HTTP }, format!("{path} {ranges}"));
         }
     }
 }
