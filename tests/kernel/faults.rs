@@ -17,6 +17,7 @@ use crate::relay::{BACK, FRONT, Relay, on_every_relay, ready};
 on_every_relay!(
     overlapping_retransmissions,
     urgent_bytes_stay_in_the_stream,
+    urgent_bytes_before_the_relay,
     data_and_fin_in_one_segment,
     both_sides_end_at_once,
     stopped_agent
@@ -67,6 +68,35 @@ fn urgent_bytes_stay_in_the_stream(relay: Relay) {
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read_all(&mut stream), b"before ab! after");
     relay.carried(&sluice.closed());
+}
+
+/// Urgent bytes wait before sluice has looked at the client's socket even once, so that nothing has announced
+/// them: the first read stops short at their mark, within a segment, and no more than that tells of the rest.
+fn urgent_bytes_before_the_relay(relay: Relay) {
+    const FIRST: Payload = Payload { seed: 1, len: 5000 };
+    const REST: Payload = Payload { seed: 2, len: 300_000 };
+    Backend::serve(BACK, |mut stream| {
+        FIRST.expect(&mut stream);
+        let mut urgent = [0; 3];
+        stream.read_exact(&mut urgent).unwrap();
+        assert_eq!(&urgent, b"ab!");
+        stream.write_all(&urgent).unwrap();
+        REST.expect_to_end(&mut stream);
+        stream.write_all(b"all").unwrap();
+    });
+    let mut sluice = relay.start();
+    sluice.freeze();
+    let mut stream = connect(FRONT);
+    FIRST.send(&mut stream).unwrap();
+    rustix::net::send(&stream, b"ab!", SendFlags::OOB).unwrap();
+    sluice.signal(Signal::CONT);
+    stream.read_exact(&mut [0; 3]).unwrap();
+    REST.send(&mut stream).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut stream), b"all");
+    let record = sluice.closed();
+    relay.carried(&record);
+    assert_eq!(record["reason"], "finished", "{record}");
 }
 
 /// The end of the stream arrives with the last data, as most clients that know their last word send it.
