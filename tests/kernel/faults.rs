@@ -6,12 +6,15 @@ use std::thread;
 
 use rustix::net::SendFlags;
 use rustix::process::Signal;
+use serde_json::Value;
 
+use crate::harness::admin::Admin;
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, read_all};
 use crate::harness::payload::Payload;
 use crate::harness::repair::wind_back;
-use crate::harness::sluice::Builder;
+use crate::harness::sluice::{Builder, Sluice};
+use crate::harness::{bpf, eventually};
 use crate::relay::{BACK, FRONT, Relay, on_every_relay, ready};
 
 on_every_relay!(
@@ -22,6 +25,8 @@ on_every_relay!(
     both_sides_end_at_once,
     stopped_agent
 );
+
+const ADMIN: Admin = Admin("127.0.0.1:9915");
 
 /// A segment whose first bytes were received before: no byte arrives twice. Senders make such
 /// segments when they probe a shut window with a part of one and then send the whole.
@@ -35,7 +40,7 @@ fn overlapping_retransmissions(relay: Relay) {
         OLD.expect(&mut stream);
         let mut bytes = Vec::new();
         OLD.send(&mut bytes).unwrap();
-        crate::harness::eventually("acknowledgement", || {
+        eventually("acknowledgement", || {
             (sluice::relay::socket::unacked(std::os::fd::AsFd::as_fd(&stream)).unwrap() == 0).then_some(())
         });
         let mut stream = wind_back(stream, back);
@@ -152,33 +157,85 @@ fn both_sides_end_at_once(relay: Relay) {
 
 /// With sluice stopped the verdict's calls overflow the event ring; no lane may be forgotten.
 fn stopped_agent(relay: Relay) {
-    const CLIENTS: u64 = 200;
+    const CLIENTS: usize = 200;
+    /// The last of them, who speak once the ring is full: none of their lanes' calls gets through.
+    const QUIET: usize = 10;
     Backend::echo(BACK);
-    let sluice = relay.start();
-    let clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(FRONT)).collect();
-    for mut client in &clients {
-        client.write_all(b"!").unwrap();
-        client.read_exact(&mut [0; 1]).unwrap();
-    }
-    sluice.freeze();
-    thread::scope(|scope| {
-        let writers: Vec<_> = clients
-            .iter()
-            .map(|mut client| {
-                scope.spawn(move || {
-                    // Segments of one byte: each that is passed is a call.
-                    client.set_nonblocking(true).unwrap();
-                    (0..2000).filter(|_| client.write(b"x").is_ok()).count()
-                })
-            })
-            .collect();
-        let written: Vec<usize> = writers.into_iter().map(|w| w.join().unwrap()).collect();
-        sluice.signal(Signal::CONT);
-        for (mut client, written) in clients.iter().zip(written) {
-            client.set_nonblocking(false).unwrap();
-            client.read_exact(&mut vec![0; written]).expect("no lane hangs");
+    let sluice = Builder::new(&relay.mapping()).admin(ADMIN).start();
+    // One after the other, so that their lanes' slots are in the same order.
+    let one = |_| {
+        let mut client = connect(FRONT);
+        // Enough for those that join on their way.
+        for _ in 0..8 {
+            client.write_all(b"!").unwrap();
+            client.read_exact(&mut [0; 1]).unwrap();
         }
+        client
+    };
+    let clients: Vec<TcpStream> = (0..CLIENTS).map(one).collect();
+    await_settled();
+    sluice.freeze();
+    clients.iter().for_each(|client| client.set_nonblocking(true).unwrap());
+    let (noisy, quiet) = clients.split_at(CLIENTS - QUIET);
+    let mut written = vec![0; CLIENTS];
+    for round in 0..40 {
+        // In turn, so that each byte is a segment of its own: each that is passed is a call.
+        for _ in 0..50 {
+            for (mut client, written) in noisy.iter().zip(&mut written) {
+                *written += usize::from(client.write(b"x").is_ok());
+            }
+        }
+        // The other relay has no ring that would be full some time.
+        let enough = match relay {
+            Relay::Kernel => lost_calls(&sluice) > 0,
+            Relay::Splice => round == 4,
+        };
+        if enough {
+            break;
+        }
+    }
+    if relay == Relay::Kernel {
+        assert!(lost_calls(&sluice) > 0, "the ring is full");
+    }
+    for (mut client, written) in quiet.iter().zip(&mut written[noisy.len()..]) {
+        while *written < 4 << 20
+            && let Ok(n) = client.write(&[b'x'; 64 << 10])
+        {
+            *written += n;
+        }
+    }
+    if relay == Relay::Kernel {
+        for slot in (noisy.len()..CLIENTS).map(|i| 2 * i as u32) {
+            let [passed, done] = [("KERNEL_LANES", 1), ("USER_LANES", 0)]
+                .map(|(map, field)| bpf::map_of(sluice.pid(), map).words(slot)[field]);
+            assert!(passed > done, "lane {slot} needs its agent");
+        }
+    }
+    sluice.signal(Signal::CONT);
+    for (mut client, written) in clients.iter().zip(written) {
+        client.set_nonblocking(false).unwrap();
+        client.read_exact(&mut vec![0; written]).expect("no lane hangs");
+    }
+    if relay == Relay::Kernel {
+        assert!(ADMIN.metric("sluice_kernel_events_lost_total") > 0.0, "lost calls are counted");
+    }
+}
+
+/// Waits until no connection has another look at its lanes before it that is due by the clock, at the end of its
+/// first second: it would find what nobody told of.
+fn await_settled() {
+    eventually("connections that have settled", || {
+        let open = ADMIN.json("/connections");
+        let settled = |c: &Value| c["duration_ms"].as_u64().unwrap() > 1500;
+        open.as_array().unwrap().iter().all(settled).then_some(())
     });
+}
+
+/// The verdict's calls that found the ring full, from its own map: sluice itself may stand still.
+fn lost_calls(sluice: &Sluice) -> u64 {
+    let cpus = bpf::map_of(sluice.pid(), "CPUS");
+    let present = thread::available_parallelism().unwrap().get() as u32;
+    (0..present).map(|cpu| cpus.words(cpu)[0]).sum()
 }
 
 #[test]
