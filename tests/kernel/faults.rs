@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::thread;
 
 use rustix::net::SendFlags;
@@ -274,4 +276,65 @@ fn the_budget_is_spent_and_comes_back() {
     }
     exchange(&mut connect(FRONT));
     Relay::Kernel.carried(&sluice.closed());
+}
+
+/// At the budget the largest lane gives back what it grew by, credit that it was given included, though it
+/// sleeps; who comes next finds room.
+#[test]
+fn the_largest_lane_gives_back() {
+    /// What a lane starts with, and the most it grows to.
+    const START: f64 = 262_144.0;
+    const MOST: f64 = 4_194_304.0;
+    if !ready("the_largest_lane_gives_back") {
+        return;
+    }
+    let (sender, accepted) = channel();
+    let sender = Mutex::new(sender);
+    Backend::serve(BACK, move |stream| sender.lock().unwrap().send(stream).unwrap());
+    // Room for a lane at its largest, and three more at their start.
+    let mut sluice = Builder::new(&Relay::Kernel.mapping()).admin(ADMIN).flags(&["--budget", "5MiB"]).start();
+    let used = || ADMIN.metric("sluice_kernel_budget_bytes{state=\"used\"}");
+    let lanes = ["KERNEL_LANES", "USER_LANES"].map(|name| bpf::map_of(sluice.pid(), name));
+    // The first connection's first lane: `limit` and `charged`.
+    let credit = || {
+        let [kernel, user] = lanes.each_ref().map(|map| map.words(0));
+        user[1].saturating_sub(kernel[2]) as f64
+    };
+    let connection = || {
+        let (mut client, mut server) = (connect(FRONT), accepted.recv().unwrap());
+        // What comes through the relay shows that it has both sockets.
+        server.write_all(b"!").unwrap();
+        client.read_exact(&mut [0; 1]).unwrap();
+        (client, server)
+    };
+
+    let (mut large, mut server) = connection();
+    eventually("a lane that has grown", || {
+        let payload = Payload { seed: 1, len: 100_000 };
+        payload.send(&mut large).unwrap();
+        payload.expect(&mut server);
+        (used() >= MOST + START).then_some(())
+    });
+    await_settled();
+    // Short of room now; nobody has told the large one yet.
+    let small = connection();
+    assert!(used() >= MOST + 3.0 * START, "{} bytes used", used());
+    assert!(credit() > MOST / 4.0, "{} bytes of credit", credit());
+
+    drop(connection());
+    let record = sluice.closed();
+    assert_eq!((&record["relay"], &record["fallback"]), (&"splice".into(), &"budget".into()), "{record}");
+    eventually("two connections' lanes at their start", || (used() <= 4.0 * START).then_some(()));
+    assert!(credit() <= START, "{} bytes of credit", credit());
+    drop(connection());
+    Relay::Kernel.carried(&sluice.closed());
+
+    let payload = Payload { seed: 2, len: 3_000_000 };
+    thread::scope(|scope| {
+        scope.spawn(|| payload.send(&mut large).unwrap());
+        payload.expect(&mut server);
+    });
+    drop((large, server));
+    Relay::Kernel.carried(&sluice.closed());
+    drop(small);
 }
