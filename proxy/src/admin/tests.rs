@@ -16,7 +16,7 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::Loaded;
 use crate::config::model::{
     Balancing, Config, Downstream, Families, Host, Listener, Mapping, MappingName, Matcher, RelayChoice,
-    Route, Service, Weight,
+    Route, Service, SocketOptions, Weight,
 };
 use crate::config::settings::{Names, Settings};
 use crate::conn::{ConnRecord, Tracker};
@@ -107,7 +107,7 @@ fn loaded() -> Loaded {
         timeouts: settings.timeouts,
         limits: crate::config::model::Limits::default(),
     };
-    let routes = vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings: vec![mapping] }];
+    let routes = vec![Route::new(Matcher::Any, Downstream::Raw, vec![mapping])];
     let bind = "127.0.0.1:80".parse().unwrap();
     let diagnostic = Diagnostic {
         severity: Severity::Error,
@@ -119,7 +119,15 @@ fn loaded() -> Loaded {
         discarded: true,
     };
     Loaded {
-        config: Config { listeners: vec![Listener { bind, proxy_protocol: None, prelude: None, routes }] },
+        config: Config {
+            listeners: vec![Listener {
+                bind,
+                proxy_protocol: None,
+                prelude: None,
+                socket: SocketOptions::default(),
+                routes,
+            }],
+        },
         diagnostics: vec![diagnostic],
         files: vec!["a.yaml".into()],
         material: Vec::new(),

@@ -4,6 +4,7 @@
 
 mod client_hello;
 mod introduce;
+mod opening;
 mod peek;
 mod postgres;
 mod prelude;
@@ -13,6 +14,8 @@ mod tests;
 
 pub use client_hello::{ClientHello, LIMIT, Parsed, parse};
 pub use introduce::{Introduction, Unintroduced, introduction};
+pub use opening::Opening;
+pub use opening::opening;
 pub use peek::{Unclassified, client_hello};
 pub use postgres::{REFUSAL, SSL_REQUEST};
 pub use prelude::{Answered, answer};

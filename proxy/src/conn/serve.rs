@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::introduce::introduce;
 use super::limits::Seat;
 use super::reach::reach;
-use super::side::{Raw, Side};
+use super::side::{Raw, Side, destination};
 use super::welcome::welcome;
 use super::{Accepted, ConnRecord, Ctx, Kept};
 use crate::counter::Place;
@@ -78,12 +78,14 @@ async fn establish(
             }
             _ => Raw { socket: accepted.socket, spoken: Spoken::default() },
         };
-        match listener.any() {
-            Some(group) => {
-                let (target, seat) = enter(group, record)?;
-                (Side::Raw(client), target, seat)
-            }
-            None => Box::pin(welcome(client, listener, record, ctx, opened)).await?,
+        if listener.looks() {
+            let address = accepted.listener;
+            Box::pin(welcome(client, (address, listener), record, ctx, opened)).await?
+        } else {
+            let ends = [record.peer(), destination(&client.socket, accepted.listener)];
+            let group = listener.route(None, ends).ok_or(CloseReason::NoRoute)?;
+            let (target, seat) = enter(group, record)?;
+            (Side::Raw(client), target, seat)
         }
     };
     let [place, dialling] = target.state.limiter.connect(&target.mapping.limits)?;
@@ -97,6 +99,10 @@ pub(super) fn enter(
     group: &Group<Kept>,
     record: &ConnRecord,
 ) -> Result<(Arc<Target<Kept>>, Option<Seat>), CloseReason> {
+    record.routed(&group.logs);
+    if !group.access.admits(record.peer().ip()) {
+        return Err(CloseReason::Denied);
+    }
     let target = group.turn().ok_or(CloseReason::NoUpstream)?;
     record.mapped(&target.mapping.name.0, &target.mapping.stats_name);
     let seat = target.state.limiter.admit(&target.mapping.limits, record.peer().ip())?;

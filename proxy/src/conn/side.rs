@@ -59,6 +59,12 @@ impl Side {
     }
 }
 
+/// The address that a client connected to, where its listener is on `listener`.
+pub(super) fn destination(socket: impl AsFd, listener: SocketAddr) -> SocketAddr {
+    // A socket that has an address keeps it, reset or not.
+    rustix::net::getsockname(socket).ok().and_then(|address| address.try_into().ok()).unwrap_or(listener)
+}
+
 /// Has tokio watch a socket.
 pub(super) fn register(socket: OwnedFd) -> Result<TcpStream, CloseReason> {
     TcpStream::from_std(socket.into()).map_err(|error| internal(&error))

@@ -1,5 +1,6 @@
 //! A client of a listener whose routes ask for a name: what it wants, which target takes it, and its TLS.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,33 +9,41 @@ use tokio::net::TcpStream;
 use super::farewell::{UNRECOGNIZED_NAME, farewell};
 use super::limits::Seat;
 use super::serve::enter;
-use super::side::{Raw, Side, register, release};
+use super::side::{Raw, Side, destination, register, release};
 use super::{ConnRecord, Ctx, Kept};
-use crate::classify::{self, Answered, ClientHello, Unclassified};
+use crate::classify::{self, Answered, ClientHello, Opening, Unclassified};
 use crate::config::model::Prelude;
 use crate::relay::Spoken;
 use crate::relay::tls::Leg;
-use crate::route::{Listener, Target};
+use crate::route::{Hello, Listener, Target};
 use crate::telemetry::{self, CloseReason};
 use crate::tls::{HandshakeError, Terminator, facts, shake_hands};
 
 /// Finds a client's target by its ClientHello, and ends its TLS where the route says so.
 pub(super) async fn welcome(
     client: Raw,
-    listener: &Listener<Kept>,
+    (address, listener): (SocketAddr, &Listener<Kept>),
     record: &ConnRecord,
     ctx: &Ctx,
     opened: Instant,
 ) -> Result<(Side, Arc<Target<Kept>>, Option<Seat>), CloseReason> {
     let stream = register(client.socket)?;
-    let (hello, spoken) = match identify(&stream, listener.prelude, opened + ctx.handshakes.hello).await {
-        Ok((hello, spoken)) => (hello, client.spoken.and(spoken)),
+    let (opening, spoken) = match identify(&stream, listener, opened + ctx.handshakes.hello).await {
+        Ok((opening, spoken)) => (opening, client.spoken.and(spoken)),
         Err(why) => return Err(turn_away(stream, listener.prelude, &why, record).await),
     };
-    record.asked_for(hello.server_name.as_deref());
-    let Some(group) = listener.route(hello.server_name.as_deref(), &hello.alpn) else {
-        farewell(stream, UNRECOGNIZED_NAME).await;
-        return Err(CloseReason::UnknownName);
+    let ends = [record.peer(), destination(&stream, address)];
+    let group = match &opening {
+        Opening::Cleartext => listener.route(None, ends).ok_or(CloseReason::NoRoute)?,
+        Opening::Tls(ClientHello { server_name, alpn }) => {
+            let server_name = server_name.as_deref();
+            record.asked_for(server_name);
+            let Some(group) = listener.route(Some(Hello { server_name, alpn }), ends) else {
+                farewell(stream, UNRECOGNIZED_NAME).await;
+                return Err(CloseReason::UnknownName);
+            };
+            group
+        }
     };
     let (target, seat) = enter(group, record)?;
     let side = match &group.terminate {
@@ -44,20 +53,25 @@ pub(super) async fn welcome(
     Ok((side, target, seat))
 }
 
-/// The client's hello, and what was said before it.
+/// How the client begins, and what was said before.
 async fn identify(
     stream: &TcpStream,
-    prelude: Option<Prelude>,
+    listener: &Listener<Kept>,
     deadline: Instant,
-) -> Result<(ClientHello, Spoken), Unclassified> {
-    let spoken = match prelude {
+) -> Result<(Opening, Spoken), Unclassified> {
+    let spoken = match listener.prelude {
         Some(Prelude::Postgres) => {
             let Answered { heard, said, hasty } = classify::answer(stream, deadline).await?;
             Spoken { heard, said, in_part: hasty }
         }
         None => Spoken::default(),
     };
-    Ok((classify::client_hello(stream, deadline).await?, spoken))
+    let opening = if listener.takes_cleartext() {
+        classify::opening(stream, deadline).await?
+    } else {
+        Opening::Tls(classify::client_hello(stream, deadline).await?)
+    };
+    Ok((opening, spoken))
 }
 
 /// Tells a client what it should have done, where its protocol has words for it.

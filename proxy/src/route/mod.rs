@@ -10,7 +10,10 @@ use std::sync::{Arc, Weak};
 use names::Names;
 use wheel::Wheel;
 
-use crate::config::model::{self, Config, Mapping, MappingName, Matcher, Prelude, ProxySources};
+use crate::config::model::{
+    self, Access, Between, Config, Mapping, MappingName, Matcher, Prelude, ProxySources, Route, RouteLogs,
+    Weight,
+};
 use crate::tls::{Contexts, Originator, Terminator};
 use crate::upstream::Pool;
 
@@ -32,9 +35,18 @@ pub struct Listener<S> {
     pub proxy_protocol: Option<ProxySources>,
     /// What clients send and expect before their TLS begins.
     pub prelude: Option<Prelude>,
-    any: Option<Arc<Group<S>>>,
-    names: Names<S>,
-    groups: HashMap<Matcher, Arc<Group<S>>>,
+    /// In the order in which they are tried.
+    groups: Vec<Arc<Group<S>>>,
+    names: Names,
+}
+
+/// What a client asks for as its TLS begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hello<'a> {
+    /// The name (SNI), in lower case.
+    pub server_name: Option<&'a str>,
+    /// The protocols it offers (ALPN).
+    pub alpn: &'a [Vec<u8>],
 }
 
 /// A mapping in service, with the state `S` that outlives reloads while its name stays or a connection has it.
@@ -54,9 +66,15 @@ pub struct Target<S> {
 #[derive(Debug)]
 pub struct Group<S> {
     matcher: Matcher,
+    between: Between,
+    /// Which clients it refuses.
+    pub access: Access,
+    /// Who else is told of its connections.
+    pub logs: Arc<RouteLogs>,
     /// Ends the client's TLS; `None` passes it on.
     pub terminate: Option<Arc<Terminator>>,
     targets: Vec<Arc<Target<S>>>,
+    refused: Weight,
     wheel: Arc<Wheel>,
 }
 
@@ -75,7 +93,7 @@ impl<S> RouteTable<S> {
         let mut table = Self { listeners, targets, states, contexts };
         for declared in &config.listeners {
             let before = previous.and_then(|p| p.listeners.get(&declared.bind));
-            let mut groups = HashMap::new();
+            let mut groups = Vec::with_capacity(declared.routes.len());
             for route in &declared.routes {
                 let terminate = match &route.downstream {
                     model::Downstream::Raw => None,
@@ -86,13 +104,13 @@ impl<S> RouteTable<S> {
                 };
                 let targets = route.mappings.iter().filter_map(|m| table.target(m, previous, &mut state));
                 let targets: Vec<_> = targets.collect();
-                let before = before.and_then(|listener| listener.groups.get(&route.matcher));
-                let group = Arc::new(Group::new(&route.matcher, terminate, targets, before));
+                let before = before.and_then(|listener| listener.same(route));
+                let group = Arc::new(Group::new(route, terminate, targets, before));
                 for target in &group.targets {
                     table.states.insert(target.mapping.name.clone(), Arc::downgrade(&target.state));
                     table.targets.insert(target.mapping.name.clone(), Arc::clone(target));
                 }
-                groups.insert(route.matcher.clone(), group);
+                groups.push(group);
             }
             table.listeners.insert(declared.bind, Listener::new(declared, groups));
         }
@@ -129,11 +147,6 @@ impl<S> RouteTable<S> {
         self.targets.values()
     }
 
-    /// Every address in service.
-    pub fn listeners(&self) -> impl Iterator<Item = SocketAddr> {
-        self.listeners.keys().copied()
-    }
-
     /// How TLS is ended and begun.
     #[must_use]
     pub fn contexts(&self) -> &Contexts {
@@ -142,36 +155,38 @@ impl<S> RouteTable<S> {
 }
 
 impl<S> Listener<S> {
-    fn new(declared: &model::Listener, groups: HashMap<Matcher, Arc<Group<S>>>) -> Self {
-        // In the order of the declaration, which counts among routes that differ in protocols alone.
-        let declared_order = declared.routes.iter().filter_map(|route| groups.get(&route.matcher));
-        let names = Names::new(declared_order);
-        let any = groups.get(&Matcher::Any).map(Arc::clone);
-        Self {
-            proxy_protocol: declared.proxy_protocol.clone(),
-            prelude: declared.prelude,
-            any,
-            names,
-            groups,
-        }
+    fn new(declared: &model::Listener, groups: Vec<Arc<Group<S>>>) -> Self {
+        let names = Names::new(&groups);
+        Self { proxy_protocol: declared.proxy_protocol.clone(), prelude: declared.prelude, groups, names }
     }
 
-    /// The route that takes every connection, without a look at a byte.
-    #[must_use]
-    pub fn any(&self) -> Option<&Arc<Group<S>>> {
-        self.any.as_ref()
+    fn same(&self, route: &Route) -> Option<&Arc<Group<S>>> {
+        self.groups.iter().find(|group| (&group.matcher, &group.between) == route.key())
     }
 
-    /// The route of a client that asks for this name, and offers these protocols.
+    /// Whether a connection's route depends on how it begins.
     #[must_use]
-    pub fn route(&self, server_name: Option<&str>, alpn: &[Vec<u8>]) -> Option<&Arc<Group<S>>> {
-        self.names.find(server_name, alpn)
+    pub fn looks(&self) -> bool {
+        self.names.look()
+    }
+
+    /// Whether there are routes for connections that begin without TLS.
+    #[must_use]
+    pub fn takes_cleartext(&self) -> bool {
+        self.names.take_cleartext()
+    }
+
+    /// The route of a connection, by its ClientHello, where it begins with one, and its two ends.
+    #[must_use]
+    pub fn route(&self, hello: Option<Hello<'_>>, ends: [SocketAddr; 2]) -> Option<&Arc<Group<S>>> {
+        let place = self.names.first(hello, |place| self.groups[place].takes(hello, ends))?;
+        self.groups.get(place)
     }
 }
 
 impl<S> Group<S> {
     fn new(
-        matcher: &Matcher,
+        route: &Route,
         terminate: Option<Arc<Terminator>>,
         targets: Vec<Arc<Target<S>>>,
         before: Option<&Arc<Self>>,
@@ -179,18 +194,32 @@ impl<S> Group<S> {
         let shares = |targets: &[Arc<Target<S>>]| {
             targets.iter().map(|t| (t.mapping.name.clone(), t.mapping.weight)).collect::<Vec<_>>()
         };
-        let same = before.filter(|b| shares(&b.targets) == shares(&targets));
-        let wheel = same.map_or_else(
-            || Arc::new(Wheel::new(targets.iter().map(|t| t.mapping.weight.0))),
-            |b| Arc::clone(&b.wheel),
-        );
-        Self { matcher: matcher.clone(), terminate, targets, wheel }
+        let refused = route.refused;
+        let same = before.filter(|b| shares(&b.targets) == shares(&targets) && b.refused == refused);
+        let weights = targets.iter().map(|t| t.mapping.weight).chain([refused]);
+        let wheel = same
+            .map_or_else(|| Arc::new(Wheel::new(weights.map(|weight| weight.0))), |b| Arc::clone(&b.wheel));
+        let (matcher, between) = (route.matcher.clone(), route.between.clone());
+        let (access, logs) = (route.access.clone(), Arc::clone(&route.logs));
+        Self { matcher, between, access, logs, terminate, targets, refused, wheel }
     }
 
-    /// The target of a connection, whose turn it is; `None` when every weight is 0.
+    /// The target of a connection, whose turn it is; `None` when that is nobody's, or every weight is 0.
     #[must_use]
     pub fn turn(&self) -> Option<Arc<Target<S>>> {
-        self.wheel.turn().map(|turn| Arc::clone(&self.targets[turn]))
+        self.wheel.turn().and_then(|turn| self.targets.get(turn)).map(Arc::clone)
+    }
+
+    /// Whether it takes a connection, its name aside.
+    fn takes(&self, hello: Option<Hello<'_>>, [source, destination]: [SocketAddr; 2]) -> bool {
+        let offered = hello.map_or(&[][..], |hello| hello.alpn);
+        let offers = match &self.matcher {
+            Matcher::Any | Matcher::Cleartext => true,
+            Matcher::Tls { alpn, .. } => {
+                alpn.is_empty() || alpn.iter().any(|a| offered.iter().any(|o| **o == **a))
+            }
+        };
+        offers && self.between.takes(source, destination)
     }
 }
 

@@ -1,65 +1,64 @@
-//! Which route takes a server name: exact, then the longest suffix, then any.
+//! Which routes may take a connection by the way it begins.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Group;
+use super::{Group, Hello};
 use crate::config::model::{Matcher, NamePattern};
 
-/// A listener's routes by name. Each name's are in the order in which they are tried: first those that ask
-/// for protocols.
-#[derive(Debug)]
-pub(super) struct Names<S> {
-    exact: HashMap<Arc<str>, Vec<Arc<Group<S>>>>,
-    suffixes: HashMap<Arc<str>, Vec<Arc<Group<S>>>>,
-    everything: Vec<Arc<Group<S>>>,
+/// Places of a listener's routes in the order in which they are tried, by how connections begin.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    any: Vec<usize>,
+    cleartext: Vec<usize>,
+    exact: HashMap<Arc<str>, Vec<usize>>,
+    suffixes: HashMap<Arc<str>, Vec<usize>>,
+    prefixes: HashMap<Arc<str>, Vec<usize>>,
+    everything: Vec<usize>,
 }
 
-impl<S> Names<S> {
-    pub(super) fn new<'a>(groups: impl Iterator<Item = &'a Arc<Group<S>>>) -> Self
-    where
-        S: 'a,
-    {
-        let mut names = Self { exact: HashMap::new(), suffixes: HashMap::new(), everything: Vec::new() };
-        for group in groups {
-            let Matcher::Tls { name, alpn } = &group.matcher else { continue };
-            let routes = match name {
-                NamePattern::Exact(name) => names.exact.entry(Arc::clone(name)).or_default(),
-                NamePattern::Suffix(suffix) => names.suffixes.entry(Arc::clone(suffix)).or_default(),
-                NamePattern::Everything => &mut names.everything,
+impl Names {
+    pub(super) fn new<S>(groups: &[Arc<Group<S>>]) -> Self {
+        let mut names = Self::default();
+        for (place, group) in groups.iter().enumerate() {
+            let places = match &group.matcher {
+                Matcher::Any => &mut names.any,
+                Matcher::Cleartext => &mut names.cleartext,
+                Matcher::Tls { name, .. } => match name {
+                    NamePattern::Exact(name) => names.exact.entry(Arc::clone(name)).or_default(),
+                    NamePattern::Suffix(suffix) => names.suffixes.entry(Arc::clone(suffix)).or_default(),
+                    NamePattern::Prefix(prefix) => names.prefixes.entry(Arc::clone(prefix)).or_default(),
+                    NamePattern::Everything => &mut names.everything,
+                },
             };
-            let at = if alpn.is_empty() {
-                routes.len()
-            } else {
-                routes.partition_point(|other| asks_for_protocols(&other.matcher))
-            };
-            routes.insert(at, Arc::clone(group));
+            places.push(place);
         }
         names
     }
 
-    /// A name's routes may all ask for protocols that the client does not offer: a wider name's come then.
-    pub(super) fn find(&self, name: Option<&str>, alpn: &[Vec<u8>]) -> Option<&Arc<Group<S>>> {
+    /// Whether it matters how connections begin.
+    pub(super) fn look(&self) -> bool {
+        let tls = [self.exact.len(), self.suffixes.len(), self.prefixes.len(), self.everything.len()];
+        !self.cleartext.is_empty() || tls.iter().any(|routes| *routes > 0)
+    }
+
+    /// Whether some connections are taken that begin without TLS.
+    pub(super) fn take_cleartext(&self) -> bool {
+        !self.cleartext.is_empty() || !self.any.is_empty()
+    }
+
+    /// The first place that `takes` agrees to, of those for a connection that begins like this.
+    pub(super) fn first(&self, hello: Option<Hello<'_>>, takes: impl Fn(usize) -> bool) -> Option<usize> {
+        let first = |places: &Vec<usize>| places.iter().copied().find(|place| takes(*place));
+        let Some(hello) = hello else {
+            return [&self.any, &self.cleartext].into_iter().filter_map(first).min();
+        };
+        let name = hello.server_name;
         let exact = name.and_then(|name| self.exact.get(name));
         let suffixes = name.into_iter().flat_map(suffixes).filter_map(|suffix| self.suffixes.get(suffix));
-        exact
-            .into_iter()
-            .chain(suffixes)
-            .chain([&self.everything])
-            .find_map(|routes| routes.iter().find(|group| offers(&group.matcher, alpn)))
-    }
-}
-
-fn asks_for_protocols(matcher: &Matcher) -> bool {
-    matches!(matcher, Matcher::Tls { alpn, .. } if !alpn.is_empty())
-}
-
-fn offers(matcher: &Matcher, offered: &[Vec<u8>]) -> bool {
-    match matcher {
-        Matcher::Any => true,
-        Matcher::Tls { alpn, .. } => {
-            alpn.is_empty() || alpn.iter().any(|a| offered.iter().any(|o| **o == **a))
-        }
+        let prefixes = name.into_iter().flat_map(prefixes).filter_map(|prefix| self.prefixes.get(prefix));
+        let unnamed = [&self.any, &self.everything];
+        exact.into_iter().chain(suffixes).chain(prefixes).chain(unnamed).filter_map(first).min()
     }
 }
 
@@ -67,4 +66,10 @@ fn offers(matcher: &Matcher, offered: &[Vec<u8>]) -> bool {
 fn suffixes(name: &str) -> impl Iterator<Item = &str> {
     // Never the whole name: at least one label comes before a suffix.
     name.match_indices('.').filter(|(at, _)| *at > 0).map(|(at, _)| &name[at..])
+}
+
+/// `a.` and `a.b.` of `a.b.c`.
+fn prefixes(name: &str) -> impl Iterator<Item = &str> {
+    // Never the whole name: at least one label comes behind a prefix.
+    name.match_indices('.').filter(|(at, _)| at + 1 < name.len()).map(|(at, _)| &name[..=at])
 }

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::*;
@@ -7,6 +7,12 @@ use crate::config::model::{
     Balancing, Downstream, Families, Host, Limits, Listener, NamePattern, RelayChoice, Route, Service,
     Timeouts, Weight,
 };
+
+/// Of a client and the address that it connected to.
+const ENDS: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000),
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7000),
+];
 
 fn mapping(name: &str, weight: u32) -> Mapping {
     Mapping {
@@ -36,7 +42,8 @@ fn config(members: &[(&str, u32)]) -> (SocketAddr, Config) {
                 bind,
                 proxy_protocol: None,
                 prelude: None,
-                routes: vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings }],
+                socket: model::SocketOptions::default(),
+                routes: vec![Route::new(Matcher::Any, Downstream::Raw, mappings)],
             }],
         },
     )
@@ -53,7 +60,7 @@ fn compile<S>(
 }
 
 fn turn<S>(table: &RouteTable<S>, bind: SocketAddr) -> Arc<Target<S>> {
-    table.listener(bind).unwrap().any().unwrap().turn().unwrap()
+    table.listener(bind).unwrap().route(None, ENDS).unwrap().turn().unwrap()
 }
 
 fn shares<S>(table: &RouteTable<S>, bind: SocketAddr, turns: usize) -> HashMap<String, usize> {
@@ -103,7 +110,7 @@ fn weight_zero_takes_no_connection() {
 
     let (bind, none) = config(&[("a", 0)]);
     let table = compile(&none, None, |_| ());
-    assert!(table.listener(bind).unwrap().any().unwrap().turn().is_none());
+    assert!(table.listener(bind).unwrap().route(None, ENDS).unwrap().turn().is_none());
 }
 
 #[test]
@@ -133,18 +140,15 @@ fn by_name(routes: &[(NamePattern, &[&str])]) -> (SocketAddr, Config) {
     let (bind, mut config) = config(&[("a", 1)]);
     let route = |(name, alpn): &(NamePattern, &[&str])| {
         let called = match name {
-            NamePattern::Exact(name) | NamePattern::Suffix(name) => name,
+            NamePattern::Exact(name) | NamePattern::Suffix(name) | NamePattern::Prefix(name) => name,
             NamePattern::Everything => "*",
         };
         let called = alpn.iter().fold(called.to_owned(), |called, protocol| format!("{called} {protocol}"));
         let alpn = alpn.iter().map(|protocol| protocol.as_bytes().into()).collect();
-        Route {
-            matcher: Matcher::Tls { name: name.clone(), alpn },
-            downstream: Downstream::Raw,
-            mappings: vec![mapping(&called, 1)],
-        }
+        Route::new(Matcher::Tls { name: name.clone(), alpn }, Downstream::Raw, vec![mapping(&called, 1)])
     };
     config.listeners[0].routes = routes.iter().map(route).collect();
+    config.listeners[0].routes.sort_by_key(|route| route.matcher.rank());
     (bind, config)
 }
 
@@ -176,10 +180,13 @@ fn a_name_is_matched_exactly_then_by_its_longest_suffix_then_by_everything() {
         (None, &[], "*"),
     ] {
         let offered: Vec<Vec<u8>> = offered.iter().map(|p| p.as_bytes().to_vec()).collect();
-        let found = listener.route(name, &offered).and_then(|group| group.turn());
+        let found = listener
+            .route(Some(Hello { server_name: name, alpn: &offered }), ENDS)
+            .and_then(|group| group.turn());
         assert_eq!(&*found.unwrap().mapping.name.0, expected, "{name:?} {offered:?}");
     }
-    assert!(listener.any().is_none());
+    assert!(listener.looks() && !listener.takes_cleartext());
+    assert!(listener.route(None, ENDS).is_none());
 }
 
 #[test]
@@ -191,7 +198,7 @@ fn a_name_that_no_route_has_finds_none() {
     let table = compile(&config, None, |_| ());
     let listener = table.listener(bind).unwrap();
     for name in [None, Some("b.com"), Some("x.b.com"), Some("xa.com"), Some("a.com.org"), Some("")] {
-        assert!(listener.route(name, &[]).is_none(), "{name:?}");
+        assert!(listener.route(Some(Hello { server_name: name, alpn: &[] }), ENDS).is_none(), "{name:?}");
     }
 }
 
@@ -202,7 +209,13 @@ fn a_reload_keeps_turns_by_what_routes_match_wherever_they_stand() {
     config.listeners[0].routes[0].mappings = vec![mapping("x", 50), mapping("y", 50)];
     let first = compile(&config, None, |_| ());
     let next = |table: &RouteTable<()>| {
-        let group = table.listener(bind).unwrap().route(Some("a"), &[]).unwrap().turn().unwrap();
+        let group = table
+            .listener(bind)
+            .unwrap()
+            .route(Some(Hello { server_name: Some("a"), alpn: &[] }), ENDS)
+            .unwrap()
+            .turn()
+            .unwrap();
         group.mapping.name.clone()
     };
     let before = next(&first);

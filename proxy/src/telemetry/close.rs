@@ -15,7 +15,7 @@ pub enum CloseReason {
     UpstreamTimeout,
     /// No route of the listener takes this connection.
     NoRoute,
-    /// Every mapping of the route has weight 0, or every endpoint of the mapping is drained, disabled or of weight 0.
+    /// Nobody is there to take the route's share that this connection fell to, every mapping has weight 0, or every endpoint of the mapping is drained, disabled or of weight 0.
     NoUpstream,
     /// The upstream's name has no address.
     ResolveFailed,
@@ -73,6 +73,8 @@ pub enum CloseReason {
     UpstreamTls,
     /// The upstream closed without TLS's own end (`close_notify`): bytes may be missing, and the client was reset.
     UpstreamTruncated,
+    /// The client's address is not among those that the route admits.
+    Denied,
     /// No descriptor was left for the upstream.
     Overflow,
     /// The mapping's limit on connections was reached (`circuit_breakers`).
@@ -114,7 +116,7 @@ pub enum Side {
 
 impl CloseReason {
     /// Every reason, so that metrics exist before their first event.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::Finished,
         Self::DownstreamReset,
         Self::UpstreamReset,
@@ -150,6 +152,7 @@ impl CloseReason {
         Self::UpstreamCertificate,
         Self::UpstreamTls,
         Self::UpstreamTruncated,
+        Self::Denied,
         Self::Overflow,
         Self::MaxConnections,
         Self::MaxPending,
@@ -203,6 +206,7 @@ impl CloseReason {
             Self::UpstreamCertificate => "upstream_certificate",
             Self::UpstreamTls => "upstream_tls",
             Self::UpstreamTruncated => "upstream_truncated",
+            Self::Denied => "denied",
             Self::Overflow => "overflow",
             Self::MaxConnections => "max_connections",
             Self::MaxPending => "max_pending",
@@ -257,6 +261,7 @@ impl CloseReason {
             | Self::NoUpstream
             | Self::NoLocalPort
             | Self::HandshakeOverflow
+            | Self::Denied
             | Self::Overflow
             | Self::MaxConnections
             | Self::MaxPending

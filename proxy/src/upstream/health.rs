@@ -75,7 +75,11 @@ impl Health {
             return None;
         }
         let ejections = self.past.map_or(0, |past| past.ejections);
-        let span = rule.base.saturating_mul(1u32.checked_shl(ejections).unwrap_or(u32::MAX)).min(rule.most);
+        let span = rule
+            .base
+            .unwrap_or(rule.most)
+            .saturating_mul(1u32.checked_shl(ejections).unwrap_or(u32::MAX))
+            .min(rule.most);
         let over = now + span;
         self.ejected = Some(Ejected { until: over });
         self.past = Some(Past { ejections: ejections.saturating_add(1), span, over });

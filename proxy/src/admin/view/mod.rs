@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::Handles;
 use crate::config::model::{
-    Balancing, Check, Config, Limits, Listener, Mapping, Matcher, NamePattern, ProxySources, ProxyVersion,
-    Rate, RelayChoice, Resolution, Timeouts,
+    Balancing, Check, Config, Ends, Keepalive, Limits, Listener, Mapping, Matcher, ProxySources,
+    ProxyVersion, Rate, RelayChoice, Resolution, Timeouts,
 };
 use crate::config::settings_file;
 use crate::telemetry::Telemetry;
@@ -56,28 +56,32 @@ pub fn listeners(config: &Config) -> Vec<Value> {
 }
 
 fn listener(listener: &Listener) -> Value {
-    let routes = listener.in_order().into_iter().map(|route| {
+    let routes = listener.routes.iter().map(|route| {
         let matcher = match &route.matcher {
             Matcher::Any => json!("any"),
+            Matcher::Cleartext => json!("cleartext"),
             Matcher::Tls { name, alpn } => {
-                let name = match name {
-                    NamePattern::Exact(name) => name.to_string(),
-                    NamePattern::Suffix(suffix) => format!("*{suffix}"),
-                    NamePattern::Everything => "*".to_owned(),
-                };
-                json!({ "server_name": name, "alpn": tls::protocols(alpn) })
+                json!({ "server_name": name.to_string(), "alpn": tls::protocols(alpn) })
             }
         };
         json!({
             "match": matcher,
             "downstream": tls::downstream(&route.downstream),
+            "sources": between(&route.between.sources),
+            "destinations": between(&route.between.destinations),
+            "allow": route.access.allow,
+            "deny": route.access.deny,
+            "log_to": route.logs.sinks.iter().map(|sink| sink.to_string()).collect::<Vec<_>>(),
             "mappings": route.mappings.iter().map(mapping).collect::<Vec<_>>(),
+            "refused": route.refused.0,
         })
     });
     json!({
         "bind": listener.bind,
         "proxy_protocol": listener.proxy_protocol.as_ref().map(proxy_sources),
         "starttls": listener.prelude.map(tls::prelude),
+        "backlog": listener.socket.backlog,
+        "keepalive": listener.socket.keepalive.map(keepalive),
         "routes": routes.collect::<Vec<_>>(),
     })
 }
@@ -104,6 +108,23 @@ fn mapping(mapping: &Mapping) -> Value {
     })
 }
 
+/// What is not said is null, and the kernel's.
+fn keepalive(keepalive: Keepalive) -> Value {
+    match keepalive {
+        Keepalive::Off => json!("off"),
+        Keepalive::On { idle, interval, count } => json!({
+            "idle_ms": idle.map(millis),
+            "interval_ms": interval.map(millis),
+            "count": count,
+        }),
+    }
+}
+
+/// As people write them; none is everyone.
+fn between(ends: &[Ends]) -> Vec<String> {
+    ends.iter().map(Ends::to_string).collect()
+}
+
 /// Networks, or everyone.
 fn proxy_sources(sources: &ProxySources) -> Value {
     let from = match sources {
@@ -116,7 +137,7 @@ fn proxy_sources(sources: &ProxySources) -> Value {
 }
 
 fn balancing(balancing: &Balancing) -> Value {
-    let Balancing { policy, attempts, backup, source, ejection, check, slow_start } = balancing;
+    let Balancing { policy, attempts, backup, source, ejection, check, slow_start, quorum } = balancing;
     json!({
         "policy": policy.as_str(),
         "connect_attempts": attempts,
@@ -124,12 +145,14 @@ fn balancing(balancing: &Balancing) -> Value {
         "source_address": { "ipv4": source.ipv4, "ipv6": source.ipv6 },
         "eject": {
             "after": ejection.after,
-            "ms": millis(ejection.base),
+            "after_timeouts": ejection.after_timeouts,
+            "ms": ejection.base.map(millis),
             "max_ms": millis(ejection.most),
             "max_percent": ejection.share,
         },
         "check": check.as_ref().map(self::check),
         "slow_start_ms": millis(*slow_start),
+        "quorum_percent": quorum,
     })
 }
 
@@ -137,9 +160,12 @@ fn balancing(balancing: &Balancing) -> Value {
 fn check(check: &Check) -> Value {
     json!({
         "interval_ms": millis(check.interval),
+        "unhealthy_interval_ms": millis(check.unhealthy_interval),
         "timeout_ms": millis(check.timeout),
         "healthy": check.healthy,
         "unhealthy": check.unhealthy,
+        "unhealthy_timeouts": check.unhealthy_timeouts,
+        "port": check.port,
         "send_bytes": check.send.len(),
         "expect_bytes": check.expect.len(),
     })

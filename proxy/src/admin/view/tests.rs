@@ -1,6 +1,8 @@
 //! How TLS and the PROXY protocol are shown.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
@@ -9,16 +11,18 @@ use serde_json::json;
 
 use super::{listener, tls};
 use crate::config::model::{
-    ClientCertificates, Downstream, Identity, Listener, Origination, Parameters, ProxySources, SanPattern,
-    Termination, Trust, Verification, Versions,
+    Authorities, CertificateName, ClientCertificates, Downstream, Identity, Keepalive, Listener, NameSent,
+    NamesChecked, Origination, Parameters, PrivateKey, ProxySources, SanPattern, SocketOptions, Termination,
+    Trust, Verification, Versions,
 };
 use crate::crypto;
 
 fn identity() -> Identity {
     let made = rcgen::generate_simple_self_signed(vec!["x".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let private_key = PrivateKey::new(key.clone_key());
     let key = CertifiedKey::from_der(vec![made.cert.der().clone()], key, crypto::provider()).unwrap();
-    Identity { source: "Secret default/s".into(), key: Arc::new(key), expires: 1_767_225_600 }
+    Identity { source: "Secret default/s".into(), key: Arc::new(key), private_key, expires: 1_767_225_600 }
 }
 
 #[test]
@@ -28,6 +32,7 @@ fn termination_shows_who_declared_it_and_until_when_it_works() {
     let termination = Termination {
         name: "TLSContext default/pay".into(),
         certificates: vec![own],
+        named: vec![(CertificateName::Before(".x".into()), vec![identity()])],
         clients: ClientCertificates::Required(trust),
         parameters: Parameters {
             versions: Versions { tls12: false, tls13: true },
@@ -39,6 +44,7 @@ fn termination_shows_who_declared_it_and_until_when_it_works() {
     let expected = json!({ "terminate": {
         "name": "TLSContext default/pay",
         "certificates": [{ "source": "Secret default/s", "expires": "2026-01-01T00:00:00Z" }],
+        "named": [{ "server_name": "*.x", "certificates": [{ "source": "Secret default/s", "expires": "2026-01-01T00:00:00Z" }] }],
         "client_certificates": "required",
         "authorities": { "source": "/ca.pem", "certificates": 1, "revocation_lists": 0 },
         "parameters": {
@@ -57,12 +63,16 @@ fn origination_shows_what_it_shows_and_what_it_asks() {
     let mut origination = Origination {
         name: "TLSContext default/up".into(),
         identity: Some(Identity { expires: i64::MAX, ..identity() }),
-        server_name: Some("up.example.com".into()),
-        verification: Verification::System,
+        server_name: NameSent::Fixed("up.example.com".into()),
+        verification: Verification::Chain {
+            authorities: Authorities::System,
+            names: NamesChecked::Sent,
+            depth: Some(1),
+        },
         parameters: Parameters::default(),
     };
     let shown = tls::originate(&origination);
-    assert_eq!(shown["verification"], "system");
+    assert_eq!(shown["verification"], json!({ "authorities": "system", "names": "sent", "depth": 1 }));
     // Later than RFC 3339 can write.
     assert_eq!(shown["certificate"], json!({ "source": "Secret default/s", "expires": null }));
     assert_eq!(
@@ -76,7 +86,9 @@ fn origination_shows_what_it_shows_and_what_it_asks() {
         SanPattern::Uri("spiffe://a/b".into()),
         SanPattern::Ip([10, 0, 0, 1].into()),
     ];
-    origination.verification = Verification::Chain { trust, names };
+    let authorities = Authorities::Given(trust);
+    origination.verification =
+        Verification::Chain { authorities, names: NamesChecked::OneOf(names), depth: None };
     let shown = tls::originate(&origination);
     assert_eq!(shown["verification"]["names"], json!(["dns:a", "uri:spiffe://a/b", "ip:10.0.0.1"]));
 }
@@ -90,7 +102,29 @@ fn a_listener_shows_whose_headers_it_takes() {
         (Some(ProxySources::Networks(networks.to_vec())), json!({ "from": ["10.0.0.0/8", "2001:db8::/32"] })),
     ] {
         let bind = "127.0.0.1:1".parse().unwrap();
-        let shown = listener(&Listener { bind, proxy_protocol: sources, prelude: None, routes: Vec::new() });
+        let shown = listener(&Listener {
+            bind,
+            proxy_protocol: sources,
+            prelude: None,
+            socket: SocketOptions::default(),
+            routes: Vec::new(),
+        });
         assert_eq!(shown["proxy_protocol"], expected);
     }
+}
+
+#[test]
+fn a_listener_shows_what_its_sockets_are_asked_for() {
+    let bind = "127.0.0.1:1".parse().unwrap();
+    let of = |socket| {
+        listener(&Listener { bind, proxy_protocol: None, prelude: None, socket, routes: Vec::new() })
+    };
+    let shown = of(SocketOptions::default());
+    assert_eq!((&shown["backlog"], &shown["keepalive"]), (&json!(null), &json!(null)));
+    let idle = Some(Duration::from_secs(7));
+    let on = Keepalive::On { idle, interval: None, count: NonZeroU32::new(2) };
+    let shown = of(SocketOptions { backlog: NonZeroU32::new(9), keepalive: Some(on) });
+    assert_eq!(shown["backlog"], 9);
+    assert_eq!(shown["keepalive"], json!({ "idle_ms": 7000, "interval_ms": null, "count": 2 }));
+    assert_eq!(of(SocketOptions { backlog: None, keepalive: Some(Keepalive::Off) })["keepalive"], "off");
 }

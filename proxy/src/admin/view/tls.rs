@@ -6,8 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::config::model::{
-    ClientCertificates, Downstream, Identity, Origination, Parameters, Prelude, SanPattern, Termination,
-    Trust, Verification,
+    Authorities, ClientCertificates, Downstream, Identity, NameSent, NamesChecked, Origination, Parameters,
+    Prelude, SanPattern, Termination, Trust, Verification,
 };
 
 /// The end of 9999, behind which RFC 3339 cannot write.
@@ -24,18 +24,35 @@ pub(super) fn originate(origination: &Origination) -> Value {
     let Origination { name, identity: own, server_name, verification, parameters } = origination;
     let verification = match verification {
         Verification::None => json!("none"),
-        Verification::System => json!("system"),
-        Verification::Chain { trust: chain, names } => {
-            json!({ "authorities": trust(chain), "names": names.iter().map(san).collect::<Vec<_>>() })
+        Verification::Chain { authorities, names, depth } => {
+            let authorities = match authorities {
+                Authorities::System => json!("system"),
+                Authorities::Given(given) => trust(given),
+            };
+            let names = match names {
+                NamesChecked::Any => json!("any"),
+                NamesChecked::Sent => json!("sent"),
+                NamesChecked::OneOf(names) => names.iter().map(san).collect(),
+            };
+            json!({ "authorities": authorities, "names": names, "depth": depth })
         }
     };
     json!({
         "name": name,
         "certificate": own.as_ref().map(identity),
-        "server_name": server_name,
+        "server_name": sent(server_name),
         "verification": verification,
         "parameters": agreed(parameters),
     })
+}
+
+fn sent(name: &NameSent) -> Value {
+    match name {
+        NameSent::Nothing => Value::Null,
+        NameSent::Fixed(name) => json!(name),
+        NameSent::Host => json!({ "of": "host" }),
+        NameSent::Client => json!({ "of": "client" }),
+    }
 }
 
 pub(super) fn prelude(prelude: Prelude) -> &'static str {
@@ -50,7 +67,7 @@ pub(super) fn protocols(alpn: &[Arc<[u8]>]) -> Vec<String> {
 }
 
 fn terminate(termination: &Termination) -> Value {
-    let Termination { name, certificates, clients, parameters } = termination;
+    let Termination { name, certificates, named, clients, parameters } = termination;
     let (clients, authorities) = match clients {
         ClientCertificates::Ignored => ("ignored", None),
         ClientCertificates::Verified(trust) => ("verified", Some(trust)),
@@ -59,6 +76,10 @@ fn terminate(termination: &Termination) -> Value {
     json!({
         "name": name,
         "certificates": certificates.iter().map(identity).collect::<Vec<_>>(),
+        "named": named.iter().map(|(name, certificates)| json!({
+            "server_name": name.to_string(),
+            "certificates": certificates.iter().map(identity).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
         "client_certificates": clients,
         "authorities": authorities.map(trust),
         "parameters": agreed(parameters),

@@ -3,6 +3,8 @@
 mod ambassador;
 mod cluster;
 mod fields;
+mod log_to;
+mod merge;
 mod names;
 mod report;
 mod resource;
@@ -10,6 +12,7 @@ mod secret;
 mod selector;
 mod strangers;
 mod words;
+mod write;
 mod yaml;
 
 #[cfg(test)]
@@ -27,6 +30,7 @@ use super::settings::Settings;
 pub(super) use report::Place;
 pub use selector::{LabelSelector, SelectorError};
 pub(super) use words::nearest;
+pub use write::{Language, Written, write};
 pub(super) use yaml::{Document, parse};
 
 use cluster::Cluster;
@@ -79,7 +83,8 @@ pub(super) fn lower<'a>(
         }
     }
     let sources = ambassador::Sources { secrets: &secrets, cluster: &cluster, files, settings };
-    let config = ambassador::lower(&ambassador, sources, &mut strangers, &mut diagnostics);
+    let claims = ambassador::lower(&ambassador, sources, &mut strangers, &mut diagnostics);
+    let config = merge::merge(claims, &mut diagnostics);
     diagnostics.extend(strangers.into_diagnostics());
     Lowered { config, diagnostics, resources }
 }

@@ -24,6 +24,9 @@ pub struct Balancing {
     /// How long an endpoint's share grows after it has come back or joined others; zero is at once. Not for
     /// [`Policy::SourceHash`], whose clients would move twice.
     pub slow_start: Duration,
+    /// Connections are refused unless more than this percent of the endpoints' weight is healthy; `None` uses all
+    /// endpoints where none is.
+    pub quorum: Option<u8>,
 }
 
 impl Default for Balancing {
@@ -36,6 +39,7 @@ impl Default for Balancing {
             ejection: Ejection::default(),
             check: None,
             slow_start: Duration::ZERO,
+            quorum: None,
         }
     }
 }
@@ -93,8 +97,11 @@ impl SourceAddress {
 pub struct Ejection {
     /// Failures in a row that eject; 0 never does.
     pub after: u32,
-    /// How long for at first. It doubles each time an endpoint fails again soon after.
-    pub base: Duration,
+    /// The same for connections that were not made in time, counted apart; `None` counts them with the others.
+    pub after_timeouts: Option<u32>,
+    /// How long for at first. It doubles each time an endpoint fails again soon after. `None` is until a check
+    /// succeeds or an operator says so.
+    pub base: Option<Duration>,
     /// How long for at most.
     pub most: Duration,
     /// Percent of a mapping's endpoints that may be ejected at a time. Were it more, all would be used.
@@ -105,21 +112,33 @@ impl Default for Ejection {
     /// Envoy's outlier detection has 5, 30 s and 300 s, and a share of 10 % that one endpoint may always exceed;
     /// 50 % lets go of one family where a service has two.
     fn default() -> Self {
-        Self { after: 5, base: Duration::from_secs(30), most: Duration::from_secs(300), share: 50 }
+        Self {
+            after: 5,
+            after_timeouts: None,
+            base: Some(Duration::from_secs(30)),
+            most: Duration::from_secs(300),
+            share: 50,
+        }
     }
 }
 
 /// What endpoints are asked at intervals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// From one to the next; each is up to a tenth later, at random.
+    /// From one to the next of a healthy endpoint; each is up to a tenth later, at random. Zero asks none.
     pub interval: Duration,
+    /// The same of an unhealthy one.
+    pub unhealthy_interval: Duration,
     /// For connecting, sending and hearing what is expected.
     pub timeout: Duration,
     /// Successes in a row that make an unhealthy endpoint healthy.
     pub healthy: u32,
-    /// Failures in a row that make a healthy endpoint unhealthy.
+    /// Failures in a row that make a healthy endpoint unhealthy; 0 never does.
     pub unhealthy: u32,
+    /// The same for checks that were not over in time, counted apart; `None` counts them with the others.
+    pub unhealthy_timeouts: Option<u32>,
+    /// Which port is asked; `None` is the endpoint's own.
+    pub port: Option<u16>,
     /// What is sent once connected.
     pub send: Arc<[u8]>,
     /// What has to be among what comes back; empty asks for a connection alone.

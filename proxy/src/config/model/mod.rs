@@ -4,6 +4,7 @@ mod balancing;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod limits;
+mod log_sink;
 mod proxy_protocol;
 mod tls;
 
@@ -11,15 +12,19 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 pub use balancing::{Balancing, Check, Ejection, Policy, SourceAddress};
 pub use limits::{Limits, Rate, SourceLimits};
+pub use log_sink::{LogDestination, LogMethod, LogQueue, LogRequest, LogSink, RouteLogs};
 pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use tls::{
-    Certificates, ClientCertificates, Identity, Origination, Parameters, SanPattern, ServerName, Termination,
-    Trust, Verification, Versions,
+    Authorities, CertificateName, Certificates, ClientCertificates, Identity, NameSent, NamesChecked,
+    Origination, Parameters, PrivateKey, SanPattern, ServerName, Termination, Trust, Verification, Versions,
 };
 
 /// Everything that is to be served: the outcome of loading a set of documents.
@@ -41,11 +46,12 @@ impl Config {
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.listeners.iter().flat_map(|listener| &listener.routes).flat_map(|route| {
             let downstream = match &route.downstream {
-                Downstream::Raw => &[][..],
-                Downstream::Terminate(termination) => &termination.certificates,
+                Downstream::Raw => None,
+                Downstream::Terminate(termination) => Some(termination.identities()),
             };
             let upstream = route.mappings.iter().filter_map(|mapping| mapping.originate.as_ref());
-            downstream.iter().chain(upstream.filter_map(|origination| origination.identity.as_ref()))
+            let upstream = upstream.filter_map(|origination| origination.identity.as_ref());
+            downstream.into_iter().flatten().chain(upstream)
         })
     }
 }
@@ -59,18 +65,35 @@ pub struct Listener {
     pub proxy_protocol: Option<ProxySources>,
     /// What clients send and expect before their TLS begins.
     pub prelude: Option<Prelude>,
-    /// At least one. [`Matcher::Any`] stands alone: nothing else is on a listener that has it.
+    /// What its socket is asked for.
+    pub socket: SocketOptions,
+    /// At least one, in the order in which they are tried: the first that takes a connection has it.
     pub routes: Vec<Route>,
 }
 
-impl Listener {
-    /// Its routes as they are tried; among equals the order of the declaration counts.
-    #[must_use]
-    pub fn in_order(&self) -> Vec<&Route> {
-        let mut routes: Vec<_> = self.routes.iter().collect();
-        routes.sort_by_key(|route| route.matcher.rank());
-        routes
-    }
+/// What a listening socket is asked for; what is not said is the process's setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SocketOptions {
+    /// Connections that may wait to be accepted (listen(2)).
+    pub backlog: Option<NonZeroU32>,
+    /// Probes of silent clients (`SO_KEEPALIVE`).
+    pub keepalive: Option<Keepalive>,
+}
+
+/// Probes of a peer that says nothing (tcp(7)); what is not said is the kernel's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keepalive {
+    /// None are sent.
+    Off,
+    /// They are sent.
+    On {
+        /// Silence before the first (`TCP_KEEPIDLE`).
+        idle: Option<Duration>,
+        /// From one to the next (`TCP_KEEPINTVL`).
+        interval: Option<Duration>,
+        /// How many without an answer end the connection (`TCP_KEEPCNT`).
+        count: Option<NonZeroU32>,
+    },
 }
 
 /// A protocol's own words in the clear before TLS begins (`sluice.dev/starttls`).
@@ -83,22 +106,118 @@ pub enum Prelude {
 /// Connections that match, and the mappings that share them by weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Which connections of the listener this takes.
+    /// How the connections that this takes begin.
     pub matcher: Matcher,
+    /// Whose connections they are. Two routes of a listener differ in this or in the matcher.
+    pub between: Between,
+    /// Which of them are refused all the same.
+    pub access: Access,
     /// What becomes of the client's TLS.
     pub downstream: Downstream,
-    /// At least one, in the order they were declared.
+    /// In the order they were declared.
     pub mappings: Vec<Mapping>,
+    /// The share of connections that nobody is there to take: they are refused, not given to the mappings. Without
+    /// a mapping it is not needed, since all are refused.
+    pub refused: Weight,
+    /// Who else is told of each connection when it has ended.
+    pub logs: Arc<RouteLogs>,
 }
 
-/// What a route asks of a connection.
+impl Route {
+    /// A route for everyone's connections that asks for nothing more.
+    #[must_use]
+    pub fn new(matcher: Matcher, downstream: Downstream, mappings: Vec<Mapping>) -> Self {
+        let (between, access, logs) = Default::default();
+        Self { matcher, between, access, downstream, mappings, refused: Weight(0), logs }
+    }
+
+    /// What tells it from the other routes of its listener.
+    #[must_use]
+    pub fn key(&self) -> (&Matcher, &Between) {
+        (&self.matcher, &self.between)
+    }
+}
+
+/// Whose connections a route takes: those with one of the sources, and one of the destinations.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Between {
+    /// The client's side; none asks for nothing.
+    pub sources: Vec<Ends>,
+    /// The side that the client connected to; none asks for nothing.
+    pub destinations: Vec<Ends>,
+}
+
+impl Between {
+    /// Whether it takes a connection with these ends.
+    #[must_use]
+    pub fn takes(&self, source: SocketAddr, destination: SocketAddr) -> bool {
+        let among = |all: &[Ends], one| all.is_empty() || all.iter().any(|ends| ends.include(one));
+        among(&self.sources, source) && among(&self.destinations, destination)
+    }
+
+    /// Whether it takes every connection.
+    #[must_use]
+    pub fn is_everyone(&self) -> bool {
+        self.sources.is_empty() && self.destinations.is_empty()
+    }
+}
+
+/// Ends of connections, by address, by port, or by both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ends {
+    /// `None` is every address.
+    pub network: Option<IpNet>,
+    /// `None` is every port.
+    pub port: Option<u16>,
+}
+
+impl Ends {
+    fn include(&self, end: SocketAddr) -> bool {
+        // A dual-stack socket tells IPv4 peers as IPv6 addresses.
+        let address = end.ip().to_canonical();
+        self.network.is_none_or(|network| network.contains(&address))
+            && self.port.is_none_or(|port| port == end.port())
+    }
+}
+
+impl fmt::Display for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.network, self.port) {
+            (Some(network), Some(port)) => write!(f, "{network} port {port}"),
+            (Some(network), None) => network.fmt(f),
+            (None, Some(port)) => write!(f, "port {port}"),
+            (None, None) => f.write_str("everyone"),
+        }
+    }
+}
+
+/// Clients that a route refuses though it takes them from the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Access {
+    /// Only these; none is everyone.
+    pub allow: Vec<IpNet>,
+    /// Never these, allowed or not.
+    pub deny: Vec<IpNet>,
+}
+
+impl Access {
+    /// Whether a client may come in.
+    #[must_use]
+    pub fn admits(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        let among = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&client));
+        !among(&self.deny) && (self.allow.is_empty() || among(&self.allow))
+    }
+}
+
+/// How a connection begins that a route takes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Matcher {
-    /// Every connection; no byte is looked at.
+    /// In any way; no byte is looked at for it.
     Any,
-    /// Connections that begin with a ClientHello. Among a listener's routes the exact name wins, then the
-    /// longest suffix, then [`NamePattern::Everything`]; a route that asks for a protocol comes before
-    /// one of the same name that asks for none.
+    /// With anything but a ClientHello, or with a silence in which the server may be expected to speak first.
+    Cleartext,
+    /// With a ClientHello.
     Tls {
         /// The name that the client asks for.
         name: NamePattern,
@@ -108,16 +227,21 @@ pub enum Matcher {
 }
 
 impl Matcher {
-    /// Sorts the matchers of a listener in the order in which they are tried.
-    fn rank(&self) -> impl Ord {
-        match self {
-            Self::Any => (0, Reverse(0), false),
-            Self::Tls { name, alpn } => match name {
-                NamePattern::Exact(_) => (0, Reverse(0), alpn.is_empty()),
-                NamePattern::Suffix(suffix) => (1, Reverse(suffix.len()), alpn.is_empty()),
-                NamePattern::Everything => (2, Reverse(0), alpn.is_empty()),
-            },
-        }
+    /// Sorts routes by how much they ask for: the exact name comes first, then the longest pattern, then
+    /// [`NamePattern::Everything`]; a route that asks for a protocol before one of the same name that asks for none;
+    /// and those that ask for no name last.
+    #[must_use]
+    pub fn rank(&self) -> impl Ord + use<> {
+        let Self::Tls { name, alpn } = self else {
+            return (if *self == Self::Cleartext { 4 } else { 5 }, Reverse(0), false);
+        };
+        let (kind, length) = match name {
+            NamePattern::Exact(_) => (0, 0),
+            NamePattern::Suffix(suffix) => (1, suffix.len()),
+            NamePattern::Prefix(prefix) => (2, prefix.len()),
+            NamePattern::Everything => (3, 0),
+        };
+        (kind, Reverse(length), alpn.is_empty())
     }
 }
 
@@ -128,8 +252,21 @@ pub enum NamePattern {
     Exact(Arc<str>),
     /// Any name with one label or more before this suffix, which begins with a dot; never the suffix alone.
     Suffix(Arc<str>),
+    /// Any name with one label or more behind this prefix, which ends with a dot; never the prefix alone.
+    Prefix(Arc<str>),
     /// Any name, and none.
     Everything,
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Suffix(suffix) => write!(f, "*{suffix}"),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+            Self::Everything => f.write_str("*"),
+        }
+    }
 }
 
 /// What becomes of the client's TLS.

@@ -9,7 +9,7 @@ use super::process::Stat;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::model::{
     Balancing, Config, Downstream, Families, Host, Identity, Limits, Listener, Mapping, MappingName, Matcher,
-    Rate, RelayChoice, Route, Service, Timeouts, Weight,
+    Rate, RelayChoice, Route, Service, SocketOptions, Timeouts, Weight,
 };
 use crate::telemetry::names::ALL;
 use crate::telemetry::{
@@ -38,8 +38,16 @@ fn config(names: &[&str]) -> Config {
         limits: Limits::default(),
     };
     let mappings = names.iter().map(mapping).collect();
-    let routes = vec![Route { matcher: Matcher::Any, downstream: Downstream::Raw, mappings }];
-    Config { listeners: vec![Listener { bind: listener(), proxy_protocol: None, prelude: None, routes }] }
+    let routes = vec![Route::new(Matcher::Any, Downstream::Raw, mappings)];
+    Config {
+        listeners: vec![Listener {
+            bind: listener(),
+            proxy_protocol: None,
+            prelude: None,
+            socket: SocketOptions::default(),
+            routes,
+        }],
+    }
 }
 
 /// A connection of `mapping` that moved `moved` bytes each way, half of them in the kernel.
@@ -65,6 +73,7 @@ fn conn(id: u64, mapping: &str, moved: u64) -> ConnSnapshot {
         sent_in_kernel: moved,
         duration_ms: 1500,
         connect_us: 400,
+        routed: None,
     }
 }
 

@@ -1,8 +1,8 @@
 use super::*;
-use crate::config::model::fixtures::{origination, termination};
+use crate::config::model::fixtures::{origination, termination, vouched};
 use crate::config::model::{
     Balancing, Config, Downstream, Families, Limits, Listener, Mapping, MappingName, Matcher, NamePattern,
-    RelayChoice, Route, Service, Timeouts, Trust, Verification, Weight,
+    RelayChoice, Route, Service, SocketOptions, Timeouts, Trust, Verification, Weight,
 };
 use crate::tls::Contexts;
 
@@ -25,12 +25,13 @@ fn config(termination: Termination, origination: Origination) -> Config {
     };
     let matcher = Matcher::Tls { name: NamePattern::Everything, alpn: Vec::new() };
     let downstream = Downstream::Terminate(Arc::new(termination));
-    let routes = vec![Route { matcher, downstream, mappings: vec![mapping] }];
+    let routes = vec![Route::new(matcher, downstream, vec![mapping])];
     Config {
         listeners: vec![Listener {
             bind: "127.0.0.1:1".parse().unwrap(),
             proxy_protocol: None,
             prelude: None,
+            socket: SocketOptions::default(),
             routes,
         }],
     }
@@ -46,7 +47,7 @@ fn declared(config: &Config) -> (&Arc<Termination>, &Arc<Origination>) {
 fn what_is_declared_alike_is_kept_over_reloads_and_nothing_else() {
     let ca = Authority::new();
     let (identity, trust) = (ca.identity(Wish::default()), ca.trust());
-    let chain = || Verification::Chain { trust: trust.clone(), names: Vec::new() };
+    let chain = || vouched(trust.clone());
     let before = config(termination(identity.clone()), origination(chain()));
     let (first, errors) = Contexts::prepare(&before, None);
     assert!(errors.is_empty(), "{errors:?}");
@@ -70,7 +71,7 @@ fn what_is_declared_alike_is_kept_over_reloads_and_nothing_else() {
 fn what_cannot_be_built_is_told_by_name_and_left_out() {
     let ca = Authority::new();
     let broken = Trust { roots: vec![vec![1, 2, 3].into()], ..ca.trust() };
-    let chain = Verification::Chain { trust: broken, names: Vec::new() };
+    let chain = vouched(broken);
     let config = config(termination(ca.identity(Wish::default())), origination(chain));
     let (contexts, errors) = Contexts::prepare(&config, None);
     let told: Vec<_> = errors.iter().map(ToString::to_string).collect();

@@ -50,7 +50,17 @@ impl Fixture {
     fn check(&mut self, address: SocketAddr, good: bool) {
         let [send, expect] = Default::default();
         let second = Duration::from_secs(1);
-        let rule = Check { interval: second, timeout: second, healthy: 1, unhealthy: 1, send, expect };
+        let rule = Check {
+            interval: second,
+            unhealthy_interval: second,
+            unhealthy_timeouts: None,
+            port: None,
+            timeout: second,
+            healthy: 1,
+            unhealthy: 1,
+            send,
+            expect,
+        };
         self.board.checked(address, good, &rule, self.now);
     }
 }
@@ -211,7 +221,8 @@ fn ejections_stop_at_their_share() {
     assert_eq!(fixture.board.events.len(), 2, "half of four: {:?}", fixture.board.events);
     // Where the list shrinks around the ejected, all are used again.
     fixture.board.set(&[1, 2, 3].map(|n| endpoint(n, 1)), &[], fixture.now);
-    assert!((0..3).any(|_| fixture.pick() == Some(address(1))));
+    // Two full turns: the third may have been owed some from before.
+    assert!((0..6).any(|_| fixture.pick() == Some(address(1))));
 }
 
 #[test]

@@ -6,12 +6,22 @@ use crate::config::model::{Check, Ejection};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn rule() -> Ejection {
-    Ejection { after: 3, base: SECOND * 10, most: SECOND * 60, share: 50 }
+    Ejection { after: 3, after_timeouts: None, base: Some(SECOND * 10), most: SECOND * 60, share: 50 }
 }
 
 fn check() -> Check {
     let [send, expect] = Default::default();
-    Check { interval: SECOND, timeout: SECOND, healthy: 2, unhealthy: 3, send, expect }
+    Check {
+        interval: SECOND,
+        unhealthy_interval: SECOND,
+        unhealthy_timeouts: None,
+        port: None,
+        timeout: SECOND,
+        healthy: 2,
+        unhealthy: 3,
+        send,
+        expect,
+    }
 }
 
 /// Fails until it is ejected; for how long.

@@ -9,6 +9,7 @@ mod listener;
 mod mapping;
 mod module;
 mod namespace;
+mod networks;
 mod overrides;
 mod proxy_protocol;
 mod resolution;
@@ -19,6 +20,7 @@ mod spec;
 mod tls;
 mod way;
 mod weights;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -33,14 +35,15 @@ use self::module::Module;
 use self::resolvers::Resolvers;
 use self::scope::Scope;
 use self::tls::Tls;
+pub(super) use self::write::write;
 use super::cluster::Cluster;
+use super::merge::Claim;
 use super::report::Report;
 use super::resource::Resource;
 use super::secret::Secrets;
 use super::strangers::Strangers;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::material::Files;
-use crate::config::model::Config;
 use crate::config::settings::Settings;
 
 /// What resources are read against.
@@ -57,7 +60,7 @@ pub(super) fn lower(
     Sources { secrets, cluster, files, settings }: Sources<'_>,
     strangers: &mut Strangers,
     found: &mut Vec<Diagnostic>,
-) -> Config {
+) -> Vec<Claim> {
     let (mut mappings, mut modules, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
     let mut resolvers = Vec::new();
     let mut about_tls = tls::Resources { hosts: Vec::new(), contexts: Vec::new(), module: None };

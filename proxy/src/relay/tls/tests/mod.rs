@@ -13,10 +13,10 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
 use super::{Leg, TlsProgress, run};
-use crate::config::model::fixtures::{Authority, Wish, origination, termination};
+use crate::config::model::fixtures::{Authority, Wish, origination, termination, vouched};
 use crate::config::model::{
     Balancing, Config, Downstream, Families, Host, Limits, Listener, Mapping, MappingName, Matcher,
-    NamePattern, Origination, RelayChoice, Route, Service, Termination, Timeouts, Verification, Weight,
+    NamePattern, Origination, RelayChoice, Route, Service, SocketOptions, Termination, Timeouts, Weight,
 };
 use crate::config::settings::Settings;
 use crate::relay::Terms;
@@ -61,10 +61,7 @@ impl Keys {
     fn new() -> Self {
         let ca = Authority::new();
         let identity = ca.identity(Wish::default());
-        let (terminator, originator) = built(
-            termination(identity.clone()),
-            origination(Verification::Chain { trust: ca.trust(), names: vec![] }),
-        );
+        let (terminator, originator) = built(termination(identity.clone()), origination(vouched(ca.trust())));
         let provider = || Arc::clone(crate::crypto::provider());
         let client = rustls::ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -101,9 +98,14 @@ fn built(termination: Termination, origination: Origination) -> (Arc<Terminator>
     };
     let matcher = Matcher::Tls { name: NamePattern::Everything, alpn: Vec::new() };
     let downstream = Downstream::Terminate(Arc::clone(&termination));
-    let routes = vec![Route { matcher, downstream, mappings: vec![mapping] }];
-    let listener =
-        Listener { bind: "127.0.0.1:1".parse().unwrap(), proxy_protocol: None, prelude: None, routes };
+    let routes = vec![Route::new(matcher, downstream, vec![mapping])];
+    let listener = Listener {
+        bind: "127.0.0.1:1".parse().unwrap(),
+        proxy_protocol: None,
+        prelude: None,
+        socket: SocketOptions::default(),
+        routes,
+    };
     let (contexts, errors) = Contexts::prepare(&Config { listeners: vec![listener] }, None);
     assert!(errors.is_empty(), "{errors:?}");
     (contexts.terminator(&termination).unwrap(), contexts.originator(&origination).unwrap())
@@ -147,7 +149,7 @@ impl Rig {
             (Box::new(client), Leg::plain(downstream))
         };
         let (server, upstream): (Box<dyn Stream>, _) = if shape.upstream {
-            let session = keys.originator.session(&Host::Name("pay.example.com".into())).unwrap();
+            let session = keys.originator.session(&Host::Name("pay.example.com".into()), None).unwrap();
             let (server, leg) = tokio::join!(keys.acceptor.accept(server), secured(upstream, session, &pool));
             (Box::new(server.unwrap()), leg)
         } else {

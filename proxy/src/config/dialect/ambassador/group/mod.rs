@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use self::agree::reconcile;
+use super::overrides::RouteOverrides;
 use super::weights::{Flaw, share};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::dialect::merge::Claim;
 use crate::config::dialect::report::Report;
 use crate::config::model::{
-    Config, Downstream, Listener, Mapping, Matcher, NamePattern, Prelude, ProxySources, Route, Weight,
+    Downstream, Listener, Mapping, Matcher, Prelude, ProxySources, Route, SocketOptions, Weight,
 };
 
 /// A mapping that can be served, before its group is known.
@@ -24,6 +26,8 @@ pub(super) struct Candidate {
     pub(super) proxy_protocol: Option<ProxySources>,
     /// What its clients say before TLS.
     pub(super) prelude: Option<Prelude>,
+    /// What belongs to all mappings of its route.
+    pub(super) route: RouteOverrides,
     /// As declared.
     pub(super) weight: Option<u16>,
     /// Its weight is still to be found.
@@ -32,7 +36,7 @@ pub(super) struct Candidate {
 }
 
 /// Groups candidates into listeners and routes, and shares connections among them.
-pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Config {
+pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) -> Vec<Claim> {
     let candidates = unique(candidates, found);
     let mut ports: BTreeMap<SocketAddr, Vec<&Candidate>> = BTreeMap::new();
     for candidate in &candidates {
@@ -43,20 +47,23 @@ pub(super) fn assemble(candidates: Vec<Candidate>, found: &mut Vec<Diagnostic>) 
     for (bind, members) in &ports {
         reconcile(*bind, members);
     }
-    let mut listeners = Vec::with_capacity(ports.len());
+    let mut claims = Vec::with_capacity(ports.len());
     for (bind, mut members) in ports {
         // Only now: who cannot be served at one of its addresses is not served at the others either.
         members.retain(|member| !member.report.failed());
         let Some(first) = members.first() else {
             continue;
         };
+        let (resource, place) = (first.report.resource().to_owned(), first.report.place().clone());
         let prelude = first.prelude;
         let proxy_protocol = first.proxy_protocol.clone();
-        let routes = grouped(members).into_iter().map(|group| route(bind, &group)).collect();
-        listeners.push(Listener { bind, proxy_protocol, prelude, routes });
+        let mut routes: Vec<_> = grouped(members).into_iter().map(|group| route(bind, &group)).collect();
+        routes.sort_by_key(|route| route.matcher.rank());
+        let listener = Listener { bind, proxy_protocol, prelude, socket: SocketOptions::default(), routes };
+        claims.push(Claim { listener, resource, place });
     }
     found.extend(candidates.into_iter().flat_map(|candidate| candidate.report.into_diagnostics()));
-    Config { listeners }
+    claims
 }
 
 /// Of mappings with the same kind, namespace and name the last one stays.
@@ -96,12 +103,13 @@ fn route(bind: SocketAddr, group: &[&Candidate]) -> Route {
     // Looked up by the same host, so the same for all.
     let (matcher, downstream) = (group[0].matcher.clone(), group[0].downstream.clone());
     let at = match &matcher {
-        Matcher::Any => bind.to_string(),
-        Matcher::Tls { name: NamePattern::Exact(name), .. } => format!("{bind} for {name}"),
-        Matcher::Tls { name: NamePattern::Suffix(suffix), .. } => format!("{bind} for *{suffix}"),
-        Matcher::Tls { name: NamePattern::Everything, .. } => format!("{bind} for *"),
+        Matcher::Any | Matcher::Cleartext => bind.to_string(),
+        Matcher::Tls { name, .. } => format!("{bind} for {name}"),
     };
-    Route { matcher, downstream, mappings: weigh(&at, group) }
+    // The same for all too: who disagreed is not among them.
+    let RouteOverrides { access, .. } = &group[0].route;
+    let route = Route::new(matcher, downstream, weigh(&at, group));
+    Route { access: access.clone(), logs: group[0].route.logs(), ..route }
 }
 
 fn weigh(at: &str, group: &[&Candidate]) -> Vec<Mapping> {

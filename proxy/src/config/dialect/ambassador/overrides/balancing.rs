@@ -10,21 +10,21 @@ use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::model::{Balancing, Check, Ejection, Policy, SourceAddress};
 
-const POLICY: &str = "sluice.dev/load-balancer";
-const ATTEMPTS: &str = "sluice.dev/connect-attempts";
-const SOURCE: &str = "sluice.dev/source-address";
-const BACKUP: &str = "sluice.dev/backup-service";
-const SLOW_START: &str = "sluice.dev/slow-start-ms";
-const EJECT_AFTER: &str = "sluice.dev/eject-after";
-const EJECT: &str = "sluice.dev/eject-ms";
-const EJECT_MOST: &str = "sluice.dev/eject-max-ms";
-const EJECT_SHARE: &str = "sluice.dev/eject-max-percent";
-const CHECK: &str = "sluice.dev/check-interval-ms";
-const CHECK_TIMEOUT: &str = "sluice.dev/check-timeout-ms";
-const CHECK_HEALTHY: &str = "sluice.dev/check-healthy";
-const CHECK_UNHEALTHY: &str = "sluice.dev/check-unhealthy";
-const CHECK_SEND: &str = "sluice.dev/check-send";
-const CHECK_EXPECT: &str = "sluice.dev/check-expect";
+pub(in crate::config::dialect::ambassador) const POLICY: &str = "sluice.dev/load-balancer";
+pub(in crate::config::dialect::ambassador) const ATTEMPTS: &str = "sluice.dev/connect-attempts";
+pub(in crate::config::dialect::ambassador) const SOURCE: &str = "sluice.dev/source-address";
+pub(in crate::config::dialect::ambassador) const BACKUP: &str = "sluice.dev/backup-service";
+pub(in crate::config::dialect::ambassador) const SLOW_START: &str = "sluice.dev/slow-start-ms";
+pub(in crate::config::dialect::ambassador) const EJECT_AFTER: &str = "sluice.dev/eject-after";
+pub(in crate::config::dialect::ambassador) const EJECT: &str = "sluice.dev/eject-ms";
+pub(in crate::config::dialect::ambassador) const EJECT_MOST: &str = "sluice.dev/eject-max-ms";
+pub(in crate::config::dialect::ambassador) const EJECT_SHARE: &str = "sluice.dev/eject-max-percent";
+pub(in crate::config::dialect::ambassador) const CHECK: &str = "sluice.dev/check-interval-ms";
+pub(in crate::config::dialect::ambassador) const CHECK_TIMEOUT: &str = "sluice.dev/check-timeout-ms";
+pub(in crate::config::dialect::ambassador) const CHECK_HEALTHY: &str = "sluice.dev/check-healthy";
+pub(in crate::config::dialect::ambassador) const CHECK_UNHEALTHY: &str = "sluice.dev/check-unhealthy";
+pub(in crate::config::dialect::ambassador) const CHECK_SEND: &str = "sluice.dev/check-send";
+pub(in crate::config::dialect::ambassador) const CHECK_EXPECT: &str = "sluice.dev/check-expect";
 
 /// Every one of them.
 pub(super) const NAMES: [&str; 15] = [
@@ -128,17 +128,20 @@ fn backup(annotations: &Fields<'_>, report: &Report) -> Option<service::Upstream
 
 fn ejection(annotations: &Fields<'_>, defaults: Ejection, report: &Report) -> Ejection {
     let span = |name| annotations.integer(name, 1..=LONGEST_MS).map(Duration::from_millis);
-    let base = span(EJECT).unwrap_or(defaults.base);
+    let base = span(EJECT).or(defaults.base);
     let most = span(EJECT_MOST);
-    if let Some(most) = most.filter(|most| *most < base) {
+    if let (Some(most), Some(base)) = (most, base)
+        && most < base
+    {
         let message =
             format!("{} ms is less than {EJECT}, which is {}; raise it", most.as_millis(), base.as_millis());
         report.discard(annotations.path(EJECT_MOST), message);
     }
     Ejection {
         after: number(annotations, EJECT_AFTER, 0, u32::MAX).unwrap_or(defaults.after),
+        after_timeouts: None,
         base,
-        most: most.unwrap_or(defaults.most.max(base)),
+        most: most.unwrap_or(base.map_or(defaults.most, |base| defaults.most.max(base))),
         share: number(annotations, EJECT_SHARE, 0, 100).unwrap_or(defaults.share),
     }
 }
@@ -161,9 +164,12 @@ fn check(annotations: &Fields<'_>, report: &Report) -> Option<Check> {
     let times = |name, default| number(annotations, name, 1, 1000).unwrap_or(default);
     Some(Check {
         interval,
+        unhealthy_interval: interval,
         timeout: timeout.unwrap_or(Duration::from_secs(2).min(interval)),
         healthy: times(CHECK_HEALTHY, 2),
         unhealthy: times(CHECK_UNHEALTHY, 3),
+        unhealthy_timeouts: None,
+        port: None,
         send: bytes(annotations, CHECK_SEND, report),
         expect: bytes(annotations, CHECK_EXPECT, report),
     })

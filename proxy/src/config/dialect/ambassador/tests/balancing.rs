@@ -52,16 +52,20 @@ fn every_annotation_reaches_the_model() {
             ipv4: Some("10.0.0.5".parse().unwrap()),
             ipv6: Some("fd00::5".parse().unwrap()),
         },
-        ejection: Ejection { after: 0, base: ms(100), most: ms(200), share: 100 },
+        ejection: Ejection { after: 0, after_timeouts: None, base: Some(ms(100)), most: ms(200), share: 100 },
         check: Some(Check {
             interval: ms(1000),
+            unhealthy_interval: ms(1000),
             timeout: ms(300),
             healthy: 4,
             unhealthy: 5,
+            unhealthy_timeouts: None,
+            port: None,
             send: b"\x00\xff\r\n\t\0\\"[..].into(),
             expect: b"PONG"[..].into(),
         }),
         slow_start: ms(5000),
+        quorum: None,
     };
     assert_eq!(all, expected);
 }
@@ -73,7 +77,7 @@ fn defaults_follow_what_they_go_with() {
     let check = balancing(&prefixed(&["check-interval-ms: 60000"])).check.unwrap();
     assert_eq!(check.timeout, ms(2000));
     let ejection = balancing(&prefixed(&["eject-ms: 600000"])).ejection;
-    assert_eq!((ejection.base, ejection.most), (ms(600_000), ms(600_000)));
+    assert_eq!((ejection.base, ejection.most), (Some(ms(600_000)), ms(600_000)));
     let backup = balancing(&prefixed(&["backup-service: standby"])).backup.unwrap();
     assert_eq!(backup.port, 80);
 }

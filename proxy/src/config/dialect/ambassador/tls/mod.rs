@@ -6,7 +6,7 @@ mod declared;
 mod glob;
 mod host;
 mod originate;
-mod parameters;
+pub(super) mod parameters;
 mod store;
 mod terminate;
 
@@ -19,7 +19,7 @@ use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::dialect::secret::Secrets;
 use crate::config::material::Files;
-use crate::config::model::{Origination, ServerName};
+use crate::config::model::{NameSent, Origination};
 use crate::config::settings::Settings;
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ pub(super) struct Tls<'a> {
 }
 
 /// By who declared them and the name they ask for.
-type Originations = HashMap<(Arc<str>, Option<ServerName>), Vec<Arc<Origination>>>;
+type Originations = HashMap<(Arc<str>, NameSent), Vec<Arc<Origination>>>;
 
 /// The resources that say something about TLS.
 pub(super) struct Resources<'r, 'd> {

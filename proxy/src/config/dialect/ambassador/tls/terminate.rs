@@ -147,6 +147,7 @@ impl Tls<'_> {
         Ok(Termination {
             name: Arc::clone(&owner.label),
             certificates: vec![identity],
+            named: Vec::new(),
             clients: clients?,
             parameters: rest.block.parameters.clone(),
         })

@@ -122,8 +122,8 @@ fn protocols_part_a_host() {
     ]);
     let expected = [
         "0.0.0.0:7000 a+h2 raw x",
-        "0.0.0.0:7000 a Host default/h (Secret default/s) rest",
         "0.0.0.0:7000 a+b+c raw y+z",
+        "0.0.0.0:7000 a Host default/h (Secret default/s) rest",
     ];
     assert_eq!(outcome.routes(), expected);
     assert_eq!(outcome.all(), [""; 0]);
