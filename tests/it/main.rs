@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "each test binary speaks a part of the harness")]
 mod harness;
 
+mod access;
 mod check;
 mod command;
 mod convert;
@@ -13,5 +14,6 @@ mod doctor;
 mod examples;
 mod flags;
 mod gateway;
+mod log_sinks;
 mod proxy_protocol;
 mod tls;

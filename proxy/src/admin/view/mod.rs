@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::Handles;
 use crate::config::model::{
-    Balancing, Check, Config, Ends, Limits, Listener, Mapping, Matcher, ProxySources, ProxyVersion, Rate,
-    RelayChoice, Resolution, Timeouts,
+    Balancing, Check, Config, Ends, Keepalive, Limits, Listener, Mapping, Matcher, ProxySources,
+    ProxyVersion, Question, Rate, RelayChoice, Resolution, Target, Timeouts,
 };
 use crate::config::settings_file;
 use crate::telemetry::Telemetry;
@@ -72,6 +72,7 @@ fn listener(listener: &Listener) -> Value {
             "destinations": between(&route.between.destinations),
             "allow": route.access.allow,
             "deny": route.access.deny,
+            "log_to": route.logs.sinks.iter().map(|sink| sink.to_string()).collect::<Vec<_>>(),
             "mappings": route.mappings.iter().map(mapping).collect::<Vec<_>>(),
             "refused": route.refused.0,
         })
@@ -80,6 +81,8 @@ fn listener(listener: &Listener) -> Value {
         "bind": listener.bind,
         "proxy_protocol": listener.proxy_protocol.as_ref().map(proxy_sources),
         "starttls": listener.prelude.map(tls::prelude),
+        "backlog": listener.socket.backlog,
+        "keepalive": listener.socket.keepalive.map(keepalive),
         "routes": routes.collect::<Vec<_>>(),
     })
 }
@@ -104,6 +107,18 @@ fn mapping(mapping: &Mapping) -> Value {
         "timeouts": timeouts(&mapping.timeouts),
         "limits": limits(&mapping.limits),
     })
+}
+
+/// What is not said is null, and the kernel's.
+fn keepalive(keepalive: Keepalive) -> Value {
+    match keepalive {
+        Keepalive::Off => json!("off"),
+        Keepalive::On { idle, interval, count } => json!({
+            "idle_ms": idle.map(millis),
+            "interval_ms": interval.map(millis),
+            "count": count,
+        }),
+    }
 }
 
 /// As people write them; none is everyone.
@@ -152,21 +167,38 @@ fn check(check: &Check) -> Value {
         "unhealthy": check.unhealthy,
         "unhealthy_timeouts": check.unhealthy_timeouts,
         "port": check.port,
-        "send_bytes": check.send.len(),
-        "expect_bytes": check.expect.len(),
+        "question": question(&check.question),
     })
+}
+
+fn question(question: &Question) -> Value {
+    match question {
+        Question::Exchange { send, expect } => {
+            json!({ "send_bytes": send.len(), "expect_bytes": expect.len() })
+        }
+        Question::Http { tls, path, statuses } => json!({
+            "get": path,
+            "tls": tls,
+            "statuses": statuses.iter().map(|range| json!([range.start(), range.end()])).collect::<Vec<_>>(),
+        }),
+    }
 }
 
 fn resolution(resolution: &Resolution) -> Value {
     match resolution {
         Resolution::Dns => json!("dns"),
         Resolution::Fixed(endpoints) => json!({ "endpoints": endpoints }),
+        Resolution::Targets(targets) => json!({ "targets": targets.iter().map(target).collect::<Vec<_>>() }),
         Resolution::Catalogue(catalogue) => json!({
             "agent": catalogue.agent.to_string(),
             "datacenter": catalogue.datacenter,
             "service": catalogue.service,
         }),
     }
+}
+
+fn target(target: &Target) -> Value {
+    json!({ "service": target.service.to_string(), "weight": target.weight })
 }
 
 /// Times without limit are null.

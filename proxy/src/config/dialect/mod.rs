@@ -5,6 +5,7 @@ mod cluster;
 mod config_map;
 mod fields;
 mod gateway;
+mod log_to;
 mod merge;
 mod names;
 mod ports;
@@ -38,6 +39,7 @@ pub(super) use yaml::{Document, parse};
 
 use cluster::Cluster;
 use config_map::ConfigMaps;
+use merge::Holders;
 use resource::Resource;
 use secret::Secrets;
 use strangers::{Stranger, Strangers};
@@ -99,8 +101,10 @@ pub(super) fn lower<'a>(
         config_maps: &config_maps,
         cluster: &cluster,
         namespaces: &namespaces,
+        holders: &Holders::new(&claims),
         settings,
     };
+    // Last: its status tells which addresses others have.
     let lowered = gateway::lower(&gateway, sources, &mut strangers, &mut diagnostics);
     claims.extend(lowered.claims);
     let config = merge::merge(claims, &mut diagnostics);

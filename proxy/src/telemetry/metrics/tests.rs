@@ -73,6 +73,7 @@ fn conn(id: u64, mapping: &str, moved: u64) -> ConnSnapshot {
         sent_in_kernel: moved,
         duration_ms: 1500,
         connect_us: 400,
+        routed: None,
     }
 }
 
@@ -443,6 +444,9 @@ fn endpoints_have_series_while_they_are_in_service() {
         weight: 1,
         grown_percent: 100,
         active: 3,
+        service: "pay:80".into(),
+        timeouts: 0,
+        connect_us: None,
         failures: 0,
         ejected_ms: None,
     };

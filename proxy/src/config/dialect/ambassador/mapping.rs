@@ -7,7 +7,7 @@ use super::binds;
 use super::group::Candidate;
 use super::listener::Stacks;
 use super::module::Module;
-use super::overrides::{BalancingOverrides, Overrides};
+use super::overrides::{BalancingOverrides, Overrides, RouteOverrides};
 use super::resolution::{Asker, Destination};
 use super::resolvers::Resolvers;
 use super::spec::Spec;
@@ -44,15 +44,16 @@ pub(super) fn lower(
         found.extend(report.into_diagnostics());
         return None;
     }
-    let Lowered { binds, way, weight, mapping } = lowered?;
+    let Lowered { binds, way, route, weight, mapping } = lowered?;
     let Way { matcher, downstream, proxy_protocol, prelude } = way;
-    Some(Candidate { binds, matcher, downstream, proxy_protocol, prelude, weight, mapping, report })
+    Some(Candidate { binds, matcher, downstream, proxy_protocol, prelude, route, weight, mapping, report })
 }
 
 /// What a mapping comes to.
 struct Lowered {
     binds: Vec<SocketAddr>,
     way: Way,
+    route: RouteOverrides,
     weight: Option<u16>,
     mapping: Mapping,
 }
@@ -82,17 +83,17 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
     let upstream = spec.service.as_ref()?;
     let namespace = resource.namespace().unwrap_or_else(|| own_namespace.clone());
     let asker = Asker { context, namespace: &namespace, fields: &fields, report, tls: terms.originates() };
-    let Destination { service, resolution } = asker.find(&spec, upstream);
+    let targets = &overrides.balancing.targets;
+    let Destination { service, resolution } = match &targets[..] {
+        [] => asker.find(&spec, upstream),
+        targets => asker.gather(&spec, upstream, targets),
+    };
     let originate = terms.originate(&service.host);
-    let backup = overrides.balancing.backup.as_ref().map(|upstream| {
-        let field = BalancingOverrides::BACKUP_FIELD;
-        if upstream.tls && !terms.originates() {
-            let message =
-                "begins TLS where the mapping's own service does not; write both with https://, or neither";
-            report.discard(field, message);
-        }
-        asker.service(upstream, field)
-    });
+    let backup = overrides
+        .balancing
+        .backup
+        .as_ref()
+        .map(|upstream| asker.also(upstream, BalancingOverrides::BACKUP_FIELD));
     let name: Arc<str> = report.resource().into();
     let mapping = Mapping {
         stats_name: spec
@@ -120,7 +121,7 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         timeouts: overrides.bounds.timeouts,
         limits: overrides.bounds.limits,
     };
-    Some(Lowered { binds, way: way?, weight: spec.weight, mapping })
+    Some(Lowered { binds, way: way?, route: overrides.route, weight: spec.weight, mapping })
 }
 
 fn families(
