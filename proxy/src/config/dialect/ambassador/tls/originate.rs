@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Tls;
+use crate::config::dialect::ambassador::overrides::TlsOverrides;
 use crate::config::dialect::names;
 use crate::config::dialect::report::Report;
-use crate::config::model::{Host, NameSent, Origination, SanPattern, Verification};
+use crate::config::model::{Authorities, Host, NameSent, NamesChecked, Origination, Trust, Verification};
 use crate::config::settings::UpstreamTlsVerify;
 
 /// What a mapping asks of the TLS to its upstream.
@@ -14,9 +15,10 @@ pub(in crate::config::dialect::ambassador) struct Wanted<'a> {
     pub(in crate::config::dialect::ambassador) context: Option<&'a str>,
     /// The field that says that TLS is wanted.
     pub(in crate::config::dialect::ambassador) field: String,
-    pub(in crate::config::dialect::ambassador) host: &'a Host,
-    /// Names to look for in the upstream's certificate.
-    pub(in crate::config::dialect::ambassador) names: Vec<SanPattern>,
+    /// Where the service is; `None` is in several places, each sent its own name.
+    pub(in crate::config::dialect::ambassador) host: Option<&'a Host>,
+    /// What its annotations say.
+    pub(in crate::config::dialect::ambassador) overrides: &'a TlsOverrides,
 }
 
 impl Tls<'_> {
@@ -26,11 +28,11 @@ impl Tls<'_> {
         wanted: Wanted<'_>,
         report: &Report,
     ) -> Option<Arc<Origination>> {
-        let Wanted { context, field, host, names } = wanted;
+        let Wanted { context, field, host, overrides } = wanted;
         let mut origination = Origination {
             name: report.resource().into(),
             identity: None,
-            server_name: server_name(host),
+            server_name: host.map_or(NameSent::Host, server_name),
             verification: Verification::None,
             parameters: Default::default(),
         };
@@ -56,17 +58,10 @@ impl Tls<'_> {
             }
             trust = found;
         }
-        origination.verification = match trust {
-            Some(trust) => Verification::Chain { trust, names, depth: None },
-            None if !names.is_empty() => {
-                report.discard(
-                    "metadata.annotations.sluice.dev/upstream-sans",
-                    "checks names in a certificate that no authority vouches for; give a TLSContext with ca_secret",
-                );
-                return None;
-            }
-            None => self.by_setting(&field, report),
-        };
+        if let Some(server_name) = &overrides.server_name {
+            origination.server_name = server_name.clone();
+        }
+        origination.verification = self.verification(trust, overrides, &field, report)?;
         Some(self.shared(origination))
     }
 
@@ -83,10 +78,40 @@ impl Tls<'_> {
         origination
     }
 
-    fn by_setting(&self, field: &str, report: &Report) -> Verification {
-        if self.settings.upstream_tls_verify == UpstreamTlsVerify::System {
-            return Verification::System;
-        }
+    /// What is asked of the upstream's certificate, or `None` where the report says why that cannot be.
+    fn verification(
+        &self,
+        trust: Option<Trust>,
+        overrides: &TlsOverrides,
+        field: &str,
+        report: &Report,
+    ) -> Option<Verification> {
+        let TlsOverrides { sans, depth, paths, .. } = overrides;
+        let (authorities, unnamed) = match trust {
+            Some(trust) => (Authorities::Given(trust), NamesChecked::Any),
+            None if self.settings.upstream_tls_verify == UpstreamTlsVerify::System => {
+                (Authorities::System, NamesChecked::Sent)
+            }
+            None => {
+                let asks = [(&paths.sans, "checks names in"), (&paths.depth, "bounds the chain of")];
+                if let Some((path, what)) = asks.iter().find_map(|(path, what)| Some((path.as_ref()?, what)))
+                {
+                    let message = format!(
+                        "{what} a certificate that no authority vouches for; give a TLSContext with ca_secret, or set \
+                         upstream-tls-verify: system"
+                    );
+                    report.discard(path, message);
+                    return None;
+                }
+                self.tell_unverified(field, report);
+                return Some(Verification::None);
+            }
+        };
+        let names = if sans.is_empty() { unnamed } else { NamesChecked::OneOf(sans.clone()) };
+        Some(Verification::Chain { authorities, names, depth: *depth })
+    }
+
+    fn tell_unverified(&self, field: &str, report: &Report) {
         if !report.failed() && !self.unverified_said.replace(true) {
             report.warn(
                 field,
@@ -94,7 +119,6 @@ impl Tls<'_> {
                  give a TLSContext with ca_secret, or set upstream-tls-verify: system",
             );
         }
-        Verification::None
     }
 }
 
