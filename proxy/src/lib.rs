@@ -21,6 +21,7 @@ pub mod fuzzing;
 pub mod listener;
 pub mod relay;
 pub mod route;
+pub mod sinks;
 mod sockopt;
 pub mod telemetry;
 pub mod tls;

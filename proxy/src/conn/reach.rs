@@ -29,8 +29,8 @@ pub(super) async fn reach<S>(
     let mapping = &target.mapping;
     let begun = Instant::now();
     let dialled = ctx.dialer.dial(&target.pool, record.peer().ip(), mapping.timeouts.connect).await;
-    let Dialled { attempts, result } = dialled;
-    record.attempted(attempts);
+    let Dialled { tried, result } = dialled;
+    record.attempted(tried);
     let Connected { socket, address, host, seat } =
         result.map_err(|error| refused(&error, record, mapping))?;
     record.connected(address, seat, begun.elapsed());

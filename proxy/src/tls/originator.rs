@@ -65,6 +65,18 @@ impl Originator {
     /// # Errors
     /// A name that is none, or what rustls refuses.
     pub fn session(&self, host: &Host, client: Option<&str>) -> Result<Session, rustls::Error> {
+        Session::client(Arc::clone(&self.config), self.name(host, client)?)
+    }
+
+    /// What a connection of one's own to `host` is begun with, and the name it is begun for.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn of_own(&self, host: &Host) -> Result<(Arc<ClientConfig>, ServerName<'static>), rustls::Error> {
+        Ok((Arc::clone(&self.config), self.name(host, None)?))
+    }
+
+    fn name(&self, host: &Host, client: Option<&str>) -> Result<ServerName<'static>, rustls::Error> {
         let dns = |name: &str| ServerName::try_from(name.to_owned());
         let dialled = || match host {
             Host::Name(name) => dns(name),
@@ -76,8 +88,7 @@ impl Originator {
             NameSent::Client => client.and_then(|name| dns(name).ok()).map_or_else(dialled, Ok),
             NameSent::Host | NameSent::Nothing => dialled(),
         };
-        let name = name.map_err(|InvalidDnsNameError| rustls::Error::UnsupportedNameType)?;
-        Session::client(Arc::clone(&self.config), name)
+        name.map_err(|InvalidDnsNameError| rustls::Error::UnsupportedNameType)
     }
 }
 

@@ -1,6 +1,8 @@
 //! How TLS and the PROXY protocol are shown.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
@@ -9,9 +11,9 @@ use serde_json::json;
 
 use super::{listener, tls};
 use crate::config::model::{
-    Authorities, CertificateName, ClientCertificates, Downstream, Identity, Listener, NameSent, NamesChecked,
-    Origination, Parameters, PrivateKey, ProxySources, SanPattern, SocketOptions, Termination, Trust,
-    Verification, Versions,
+    Authorities, CertificateName, ClientCertificates, Downstream, Identity, Keepalive, Listener, NameSent,
+    NamesChecked, Origination, Parameters, PrivateKey, ProxySources, SanPattern, SocketOptions, Termination,
+    Trust, Verification, Versions,
 };
 use crate::crypto;
 
@@ -109,4 +111,20 @@ fn a_listener_shows_whose_headers_it_takes() {
         });
         assert_eq!(shown["proxy_protocol"], expected);
     }
+}
+
+#[test]
+fn a_listener_shows_what_its_sockets_are_asked_for() {
+    let bind = "127.0.0.1:1".parse().unwrap();
+    let of = |socket| {
+        listener(&Listener { bind, proxy_protocol: None, prelude: None, socket, routes: Vec::new() })
+    };
+    let shown = of(SocketOptions::default());
+    assert_eq!((&shown["backlog"], &shown["keepalive"]), (&json!(null), &json!(null)));
+    let idle = Some(Duration::from_secs(7));
+    let on = Keepalive::On { idle, interval: None, count: NonZeroU32::new(2) };
+    let shown = of(SocketOptions { backlog: NonZeroU32::new(9), keepalive: Some(on) });
+    assert_eq!(shown["backlog"], 9);
+    assert_eq!(shown["keepalive"], json!({ "idle_ms": 7000, "interval_ms": null, "count": 2 }));
+    assert_eq!(of(SocketOptions { backlog: None, keepalive: Some(Keepalive::Off) })["keepalive"], "off");
 }

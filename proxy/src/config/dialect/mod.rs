@@ -3,6 +3,7 @@
 mod ambassador;
 mod cluster;
 mod fields;
+mod log_to;
 mod merge;
 mod names;
 mod report;

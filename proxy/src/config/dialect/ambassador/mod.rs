@@ -9,6 +9,7 @@ mod listener;
 mod mapping;
 mod module;
 mod namespace;
+mod networks;
 mod overrides;
 mod proxy_protocol;
 mod resolution;

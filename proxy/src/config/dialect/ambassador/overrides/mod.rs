@@ -3,11 +3,13 @@
 mod balancing;
 mod check;
 mod limits;
+mod route;
 mod tls;
 
 use std::time::Duration;
 
 pub(super) use balancing::BalancingOverrides;
+pub(super) use route::RouteOverrides;
 pub(super) use tls::TlsOverrides;
 
 use super::proxy_protocol;
@@ -37,8 +39,19 @@ const BOUNDS: [&str; 9] = [
     limits::BANDWIDTH,
 ];
 /// A mapping's alone, besides those about its endpoints.
-const OWN: [&str; 8] =
-    [RELAY, tls::MODE, tls::ALPN, tls::STARTTLS, tls::SANS, tls::SNI, tls::DEPTH, proxy_protocol::SEND];
+const OWN: [&str; 11] = [
+    RELAY,
+    tls::MODE,
+    tls::ALPN,
+    tls::STARTTLS,
+    tls::SANS,
+    tls::SNI,
+    tls::DEPTH,
+    proxy_protocol::SEND,
+    route::ALLOW,
+    route::DENY,
+    route::LOG_TO,
+];
 
 /// All of a mapping's.
 fn of_mapping() -> Vec<&'static str> {
@@ -59,6 +72,7 @@ pub(super) mod names {
         CHECK_UNHEALTHY, CHECK_UNHEALTHY_INTERVAL, CHECK_UNHEALTHY_TIMEOUTS,
     };
     pub(in crate::config::dialect::ambassador) use super::limits::*;
+    pub(in crate::config::dialect::ambassador) use super::route::{ALLOW, DENY, LOG_TO};
     pub(in crate::config::dialect::ambassador) use super::tls::{ALPN, DEPTH, MODE, SANS, SNI, STARTTLS};
     pub(in crate::config::dialect::ambassador) use super::{CONNECT, HALF_CLOSED, MAX_AGE, RELAY};
 }
@@ -140,13 +154,14 @@ pub(super) struct Overrides {
     pub(super) tls: TlsOverrides,
     pub(super) proxy_protocol: Option<ProxyVersion>,
     pub(super) balancing: BalancingOverrides,
+    pub(super) route: RouteOverrides,
 }
 
 impl Overrides {
     /// Lays a mapping's annotations over what is in force without them.
     pub(super) fn read(resource: &Resource<'_>, defaults: Bounds, report: &Report) -> Self {
-        let (relay, tls, balancing) = Default::default();
-        let mut overrides = Self { relay, bounds: defaults, tls, proxy_protocol: None, balancing };
+        let (relay, tls, balancing, route) = Default::default();
+        let mut overrides = Self { relay, bounds: defaults, tls, proxy_protocol: None, balancing, route };
         let Some(metadata) = resource.metadata(report) else {
             return overrides;
         };
@@ -164,6 +179,7 @@ impl Overrides {
         self.tls = TlsOverrides::read(annotations, report);
         self.proxy_protocol = proxy_protocol::sent(annotations);
         self.balancing = BalancingOverrides::read(annotations, report);
+        self.route = RouteOverrides::read(annotations, report);
         let relays = [("auto", RelayChoice::Auto), ("splice", RelayChoice::Splice)];
         if let Some(relay) = annotations.choice(RELAY, &relays) {
             self.relay = relay;

@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 use super::super::overrides::names as n;
 use super::Standing;
 use super::mapping::passes_through;
+use crate::config::dialect::log_to;
 use crate::config::dialect::write::Draft;
 use crate::config::model::{
-    Access, Balancing, Check, Ejection, Mapping, Matcher, Prelude, ProxyVersion, Question, Rate, RelayChoice,
-    Resolution, SanPattern,
+    Balancing, Check, Ejection, Mapping, Matcher, Prelude, ProxyVersion, Question, Rate, RelayChoice,
+    Resolution, Route, SanPattern,
 };
 
 type Notes = Map<String, Value>;
@@ -42,15 +43,7 @@ pub(super) fn of(standing: &Standing<'_>, draft: &mut Draft<'_>) -> (Notes, Valu
     timeouts(mapping, draft, &mut notes);
     limits(mapping, &mut notes);
     balancing(mapping, &mut notes);
-    if !route.logs.sinks.is_empty() {
-        draft.lose(
-            &mapping.name.0,
-            "its accounts of connections go to sinks that are not written; add sluice.dev/log-to",
-        );
-    }
-    if route.access != Access::default() {
-        draft.lose(&mapping.name.0, "admits some addresses alone, which is not written");
-    }
+    to_route(route, mapping, draft, &mut notes);
     let breakers = &mapping.limits;
     let said = breakers.connections.or(breakers.pending).or(breakers.retries).is_some();
     let breakers = said.then(|| {
@@ -61,6 +54,25 @@ pub(super) fn of(standing: &Standing<'_>, draft: &mut Draft<'_>) -> (Notes, Valu
         }])
     });
     (notes, json!(breakers))
+}
+
+/// What the whole route has, and so each of its mappings says.
+fn to_route(route: &Route, mapping: &Mapping, draft: &mut Draft<'_>, notes: &mut Notes) {
+    for (name, networks) in [(n::ALLOW, &route.access.allow), (n::DENY, &route.access.deny)] {
+        let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
+        if !networks.is_empty() {
+            note(notes, name, networks.join(","));
+        }
+    }
+    let urls: Option<Vec<_>> = route.logs.sinks.iter().map(|sink| log_to::url(sink)).collect();
+    match urls {
+        Some(urls) if urls.is_empty() => {}
+        Some(urls) => note(notes, n::LOG_TO, urls.join(",")),
+        None => draft.lose(
+            &mapping.name.0,
+            "tells sinks of its connections in a way that no URL says; write sluice.dev/log-to yourself",
+        ),
+    }
 }
 
 /// Text, since Kubernetes takes nothing else in annotations.
