@@ -182,6 +182,30 @@ fn checks_move_all_connections_to_the_other_and_back_exactly() {
 }
 
 #[test]
+fn connections_that_stay_are_shared_by_the_targets_weights() {
+    if !ready("connections_that_stay_are_shared_by_the_targets_weights") {
+        return;
+    }
+    hosts("");
+    Backend::echo("127.0.0.2:7001");
+    Backend::echo("127.0.0.3:7001");
+    let _sluice = start(
+        "sluice.dev/targets: '127.0.0.2:7001 weight 100, 127.0.0.3:7001 weight 50', \
+         sluice.dev/load-balancer: least-connections,",
+    );
+    let active = |address| endpoint(address).unwrap()["active"].as_u64().unwrap();
+    let mut held = Vec::new();
+    for n in 1..=4 {
+        held.extend((0..3).map(|_| connect(FRONT)));
+        // In any order among three: the one to come counts.
+        eventually("all of them", || {
+            let [heavy, light] = ["127.0.0.2:7001", "127.0.0.3:7001"].map(active);
+            (heavy + light == 3 * n).then(|| assert_eq!((heavy, light), (2 * n, n)))
+        });
+    }
+}
+
+#[test]
 fn an_ipv6_target_leaves_an_ipv4_one_its_share() {
     if !ready("an_ipv6_target_leaves_an_ipv4_one_its_share") {
         return;
