@@ -20,7 +20,14 @@ pub(super) struct Certificates<'a> {
     secrets: &'a Secrets,
     files: &'a RefCell<Files>,
     /// What came of each place, by the namespace that it was asked from.
-    known: RefCell<HashMap<(String, String), Result<Identity, String>>>,
+    known: RefCell<HashMap<(String, String), Result<Loaded, String>>>,
+}
+
+/// A certificate; and what is wrong with its files, where what was last good in them had to do.
+#[derive(Clone)]
+struct Loaded {
+    identity: Identity,
+    stale: Option<String>,
 }
 
 impl<'a> Certificates<'a> {
@@ -45,9 +52,12 @@ impl<'a> Certificates<'a> {
                  the line {arn}=SECRET, or {arn}=CHAIN.pem,KEY.pem"
             ));
         };
-        let identity = self
-            .load(arn, place, namespace)
-            .map_err(|why| format!("certificate-map, {arn}={place}: {why}"))?;
+        let loaded = self.load(arn, place, namespace);
+        let Loaded { identity, stale } =
+            loaded.map_err(|why| format!("certificate-map, {arn}={place}: {why}"))?;
+        if let Some(error) = stale {
+            report.error(field, format!("{error}; what was last good in it stays"));
+        }
         match material::out_of_date(&identity) {
             Some(fault) if self.settings.ambassador.force_secret_validation => {
                 Err(format!("{}: {fault} (force-secret-validation); renew it", identity.source))
@@ -67,7 +77,7 @@ impl<'a> Certificates<'a> {
         let suffix = wanted.find('.').map(|dot| format!("*{}", &wanted[dot..]));
         let (mut exact, mut wide) = (Vec::new(), Vec::new());
         for (arn, place) in self.settings.certificate_map.iter() {
-            let Ok(identity) = self.load(arn, place, namespace) else {
+            let Ok(Loaded { identity, .. }) = self.load(arn, place, namespace) else {
                 continue;
             };
             let names = material::names(&identity);
@@ -81,7 +91,7 @@ impl<'a> Certificates<'a> {
         exact
     }
 
-    fn load(&self, arn: &str, place: &CertificatePlace, namespace: &str) -> Result<Identity, String> {
+    fn load(&self, arn: &str, place: &CertificatePlace, namespace: &str) -> Result<Loaded, String> {
         let key = (arn.to_owned(), namespace.to_owned());
         if let Some(known) = self.known.borrow().get(&key) {
             return known.clone();
@@ -92,13 +102,17 @@ impl<'a> Certificates<'a> {
                     let pair = secret.identity();
                     let proven = pair
                         .and_then(|(chain, key)| material::identity(Arc::clone(&secret.label), &chain, &key));
-                    proven.map_err(|error| error.to_string())
+                    let loaded = proven.map(|identity| Loaded { identity, stale: None });
+                    loaded.map_err(|error| error.to_string())
                 })
             }
             CertificatePlace::Files { chain, key } => {
                 let read = self.files.borrow_mut().identity(chain, key);
-                // One that is half written leaves what was last good, and is read again when it changes.
-                read.map(|Taken { value, .. }| value).map_err(|error| error.to_string())
+                let loaded = read.map(|Taken { value, stale }| {
+                    let stale = stale.map(|error| error.to_string());
+                    Loaded { identity: value, stale }
+                });
+                loaded.map_err(|error| error.to_string())
             }
         };
         self.known.borrow_mut().insert(key, loaded.clone());

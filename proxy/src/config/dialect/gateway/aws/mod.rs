@@ -265,7 +265,7 @@ impl<'a> Aws<'a> {
         let own = about.next();
         if let Some(broken) = own.filter(|group| group.report.failed()) {
             let message = format!("{} is in error", broken.report.resource());
-            return Err(Fault::new("RefNotPermitted", message));
+            return Err(Fault::new(INVALID_PARAMETERS, message));
         }
         let defaults = combined.groups.into_iter().flatten().map(|place| &self.groups[place]);
         let all = own.into_iter().chain(defaults);
