@@ -7,6 +7,7 @@ pub mod classify;
 pub mod cli;
 pub mod config;
 pub mod conn;
+pub mod convert;
 mod counter;
 pub mod crypto;
 mod descriptors;

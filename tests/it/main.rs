@@ -9,6 +9,7 @@ mod harness;
 mod access;
 mod check;
 mod command;
+mod convert;
 mod doctor;
 mod examples;
 mod flags;

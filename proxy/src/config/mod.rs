@@ -14,4 +14,4 @@ pub mod settings_file;
 mod source;
 pub mod watch;
 
-pub use dialect::{LabelSelector, SelectorError};
+pub use dialect::{LabelSelector, Language, SelectorError, Written, write};

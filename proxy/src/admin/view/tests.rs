@@ -12,15 +12,17 @@ use serde_json::json;
 use super::{listener, tls};
 use crate::config::model::{
     CertificateName, ClientCertificates, Downstream, Identity, Keepalive, Listener, NameSent, Origination,
-    Parameters, ProxySources, SanPattern, SocketOptions, Termination, Trust, Verification, Versions,
+    Parameters, PrivateKey, ProxySources, SanPattern, SocketOptions, Termination, Trust, Verification,
+    Versions,
 };
 use crate::crypto;
 
 fn identity() -> Identity {
     let made = rcgen::generate_simple_self_signed(vec!["x".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let private_key = PrivateKey::new(key.clone_key());
     let key = CertifiedKey::from_der(vec![made.cert.der().clone()], key, crypto::provider()).unwrap();
-    Identity { source: "Secret default/s".into(), key: Arc::new(key), expires: 1_767_225_600 }
+    Identity { source: "Secret default/s".into(), key: Arc::new(key), private_key, expires: 1_767_225_600 }
 }
 
 #[test]

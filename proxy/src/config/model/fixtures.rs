@@ -11,7 +11,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::{
-    ClientCertificates, Identity, NameSent, Origination, Parameters, Termination, Trust, Verification,
+    ClientCertificates, Identity, NameSent, Origination, Parameters, PrivateKey, Termination, Trust,
+    Verification,
 };
 use crate::crypto;
 
@@ -98,9 +99,10 @@ fn params(wish: &Wish) -> CertificateParams {
 
 fn identity(certificate: CertificateDer<'static>, key: &KeyPair) -> Identity {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let private_key = PrivateKey::new(key.clone_key());
     let key = crypto::provider().key_provider.load_private_key(key).unwrap();
     let key = Arc::new(CertifiedKey::new(vec![certificate], key));
-    Identity { source: "test".into(), key, expires: 0 }
+    Identity { source: "test".into(), key, private_key, expires: 0 }
 }
 
 /// Ends TLS with this certificate, and asks nothing.

@@ -24,7 +24,7 @@ pub use log_sink::{LogDestination, LogMethod, LogQueue, LogRequest, LogSink, Rou
 pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use tls::{
     CertificateName, Certificates, ClientCertificates, Identity, NameSent, Origination, Parameters,
-    SanPattern, ServerName, Termination, Trust, Verification, Versions,
+    PrivateKey, SanPattern, ServerName, Termination, Trust, Verification, Versions,
 };
 
 /// Everything that is to be served: the outcome of loading a set of documents.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, NamedGroup};
 
@@ -14,8 +14,28 @@ pub struct Identity {
     pub source: Arc<str>,
     /// As rustls wants it.
     pub key: Arc<CertifiedKey>,
+    /// As it was read, to be written again on demand: rustls does not give a key back.
+    pub private_key: PrivateKey,
     /// When the first of the chain's certificates ends, in seconds since 1970 (RFC 5280, `notAfter`).
     pub expires: i64,
+}
+
+/// A private key that nobody sees by accident.
+#[derive(Clone)]
+pub struct PrivateKey(Arc<PrivateKeyDer<'static>>);
+
+impl PrivateKey {
+    /// Keeps a key.
+    #[must_use]
+    pub fn new(der: PrivateKeyDer<'static>) -> Self {
+        Self(Arc::new(der))
+    }
+
+    /// The key itself.
+    #[must_use]
+    pub fn der(&self) -> &PrivateKeyDer<'static> {
+        &self.0
+    }
 }
 
 impl PartialEq for Identity {

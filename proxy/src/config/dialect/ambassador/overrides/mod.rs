@@ -20,11 +20,11 @@ use crate::config::dialect::words::nearest;
 use crate::config::model::{Limits, ProxyVersion, RelayChoice, Timeouts};
 
 const PREFIX: &str = "sluice.dev/";
-const RELAY: &str = "sluice.dev/relay";
-const CONNECT: &str = "sluice.dev/connect-timeout-ms";
-const HALF_CLOSED: &str = "sluice.dev/half-closed-timeout-ms";
-const MAX_AGE: &str = "sluice.dev/max-connection-age-ms";
-const IDLE: &str = "sluice.dev/idle-timeout-ms";
+pub(in crate::config::dialect::ambassador) const RELAY: &str = "sluice.dev/relay";
+pub(in crate::config::dialect::ambassador) const CONNECT: &str = "sluice.dev/connect-timeout-ms";
+pub(in crate::config::dialect::ambassador) const HALF_CLOSED: &str = "sluice.dev/half-closed-timeout-ms";
+pub(in crate::config::dialect::ambassador) const MAX_AGE: &str = "sluice.dev/max-connection-age-ms";
+pub(in crate::config::dialect::ambassador) const IDLE: &str = "sluice.dev/idle-timeout-ms";
 /// How long and how much: a mapping's, and the Module's for all that do not say.
 const BOUNDS: [&str; 9] = [
     CONNECT,
@@ -58,6 +58,15 @@ fn of_mapping() -> Vec<&'static str> {
 /// All of the Module's. For idle time a mapping has a field of its CRD.
 fn of_module() -> Vec<&'static str> {
     [&[IDLE], &BOUNDS[..]].concat()
+}
+
+/// What annotations are called.
+pub(super) mod names {
+    pub(in crate::config::dialect::ambassador) use super::super::proxy_protocol::SEND;
+    pub(in crate::config::dialect::ambassador) use super::balancing::*;
+    pub(in crate::config::dialect::ambassador) use super::limits::*;
+    pub(in crate::config::dialect::ambassador) use super::tls::{ALPN, MODE, SANS, STARTTLS};
+    pub(in crate::config::dialect::ambassador) use super::{CONNECT, HALF_CLOSED, MAX_AGE, RELAY};
 }
 
 const METADATA: [&str; 16] = [

@@ -9,10 +9,10 @@ use crate::config::dialect::names;
 use crate::config::dialect::report::Report;
 use crate::config::model::{Prelude, SanPattern};
 
-pub(super) const MODE: &str = "sluice.dev/tls-mode";
-pub(super) const ALPN: &str = "sluice.dev/tls-alpn";
-pub(super) const STARTTLS: &str = "sluice.dev/starttls";
-pub(super) const SANS: &str = "sluice.dev/upstream-sans";
+pub(in crate::config::dialect::ambassador) const MODE: &str = "sluice.dev/tls-mode";
+pub(in crate::config::dialect::ambassador) const ALPN: &str = "sluice.dev/tls-alpn";
+pub(in crate::config::dialect::ambassador) const STARTTLS: &str = "sluice.dev/starttls";
+pub(in crate::config::dialect::ambassador) const SANS: &str = "sluice.dev/upstream-sans";
 
 /// What a mapping's annotations say about TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
