@@ -10,8 +10,8 @@ use tokio::task::spawn_blocking;
 use super::Sinks;
 use crate::config::model::fixtures::{Authority, Wish, origination};
 use crate::config::model::{
-    Config, Downstream, Host, Listener, LogDestination, LogMethod, LogQueue, LogRequest, LogSink, Matcher,
-    Origination, Route, RouteLogs, Service, SocketOptions, Verification,
+    Authorities, Config, Downstream, Host, Listener, LogDestination, LogMethod, LogQueue, LogRequest,
+    LogSink, Matcher, NamesChecked, Origination, Route, RouteLogs, Service, SocketOptions, Verification,
 };
 use crate::telemetry::Telemetry;
 use crate::tls::Contexts;
@@ -185,7 +185,8 @@ async fn tls_is_begun_and_its_peer_verified() {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(key));
         let trust = if trusted { authority.trust() } else { other.trust() };
-        let begun = origination(Verification::Chain { trust, names: Vec::new(), depth: None });
+        let authorities = Authorities::Given(trust);
+        let begun = origination(Verification::Chain { authorities, names: NamesChecked::Any, depth: None });
         let queue = LogQueue { retry: Duration::ZERO, ..LogQueue::default() };
         let sink = sink(tcp(address, Some(Arc::new(begun))), queue);
         let (sinks, telemetry, _config) = started(&sink);

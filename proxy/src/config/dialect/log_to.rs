@@ -8,8 +8,8 @@ use hyper::Uri;
 use thiserror::Error;
 
 use crate::config::model::{
-    Host, LogDestination, LogMethod, LogQueue, LogRequest, LogSink, NameSent, Origination, Parameters,
-    Service, Verification,
+    Authorities, Host, LogDestination, LogMethod, LogQueue, LogRequest, LogSink, NameSent, NamesChecked,
+    Origination, Parameters, Service, Verification,
 };
 
 /// Kong's for tcp-log, and its http-log's.
@@ -104,13 +104,46 @@ pub(super) fn server(url: &str) -> Result<Server, UrlError> {
     Ok(Server { tls: matches!(scheme.as_str(), "https" | "tls"), service: Service { host, port }, path })
 }
 
+/// The URL of where a sink's lines go.
+pub(super) fn url(destination: &LogDestination) -> String {
+    let scheme = |tls: bool, [clear, secure]: [&'static str; 2]| if tls { secure } else { clear };
+    match destination {
+        LogDestination::Tcp { service, tls, .. } => {
+            format!("{}://{service}", scheme(tls.is_some(), ["tcp", "tls"]))
+        }
+        LogDestination::File { path, .. } => format!("file://{}", path.display()),
+        LogDestination::Http(request) => {
+            let LogRequest { service, tls, path, .. } = &**request;
+            format!("{}://{service}{path}", scheme(tls.is_some(), ["http", "https"]))
+        }
+    }
+}
+
+/// Whether whoever reads the URL has the sink again, whatever it is called.
+pub(super) fn says_all_of(url: &str, sink: &LogSink) -> bool {
+    let read = self::sink(url).map(|read| LogSink { name: Arc::clone(&sink.name), ..read });
+    read.is_ok_and(|read| match (read.originate(), sink.originate()) {
+        // What TLS is called is the URL, which may be written in several ways.
+        (Some(begun), Some(wanted)) => {
+            Origination { name: Arc::clone(&wanted.name), ..Origination::clone(begun) } == **wanted
+                && self::url(&read.destination) == self::url(&sink.destination)
+                && (read.timeout, &read.queue) == (sink.timeout, &sink.queue)
+        }
+        _ => read == *sink,
+    })
+}
+
 /// TLS as browsers begin it.
 fn originate(url: &str) -> Arc<Origination> {
     Arc::new(Origination {
         name: url.into(),
         identity: None,
         server_name: NameSent::Host,
-        verification: Verification::System,
+        verification: Verification::Chain {
+            authorities: Authorities::System,
+            names: NamesChecked::Sent,
+            depth: None,
+        },
         parameters: Parameters::default(),
     })
 }

@@ -38,12 +38,14 @@ const BOUNDS: [&str; 9] = [
     limits::BANDWIDTH,
 ];
 /// A mapping's alone, besides those about its endpoints.
-const OWN: [&str; 9] = [
+const OWN: [&str; 11] = [
     RELAY,
     tls::MODE,
     tls::ALPN,
     tls::STARTTLS,
     tls::SANS,
+    tls::SNI,
+    tls::DEPTH,
     proxy_protocol::SEND,
     route::ALLOW,
     route::DENY,
@@ -65,7 +67,8 @@ pub(super) mod names {
     pub(in crate::config::dialect::ambassador) use super::super::proxy_protocol::SEND;
     pub(in crate::config::dialect::ambassador) use super::balancing::*;
     pub(in crate::config::dialect::ambassador) use super::limits::*;
-    pub(in crate::config::dialect::ambassador) use super::tls::{ALPN, MODE, SANS, STARTTLS};
+    pub(in crate::config::dialect::ambassador) use super::route::*;
+    pub(in crate::config::dialect::ambassador) use super::tls::{ALPN, DEPTH, MODE, SANS, SNI, STARTTLS};
     pub(in crate::config::dialect::ambassador) use super::{CONNECT, HALF_CLOSED, MAX_AGE, RELAY};
 }
 

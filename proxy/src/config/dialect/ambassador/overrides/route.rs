@@ -8,9 +8,9 @@ use crate::config::dialect::log_to;
 use crate::config::dialect::report::Report;
 use crate::config::model::{Access, LogSink, RouteLogs};
 
-pub(super) const ALLOW: &str = "sluice.dev/allow-from";
-pub(super) const DENY: &str = "sluice.dev/deny-from";
-pub(super) const LOG_TO: &str = "sluice.dev/log-to";
+pub(in crate::config::dialect::ambassador) const ALLOW: &str = "sluice.dev/allow-from";
+pub(in crate::config::dialect::ambassador) const DENY: &str = "sluice.dev/deny-from";
+pub(in crate::config::dialect::ambassador) const LOG_TO: &str = "sluice.dev/log-to";
 
 /// What a mapping's annotations say about its route, which may have other mappings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

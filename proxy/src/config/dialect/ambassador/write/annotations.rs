@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use super::super::overrides::names as n;
 use super::Standing;
 use super::mapping::passes_through;
+use crate::config::dialect::log_to;
 use crate::config::dialect::write::Draft;
 use crate::config::model::{
-    Access, Balancing, Check, Ejection, Mapping, Matcher, Prelude, ProxyVersion, Rate, RelayChoice,
-    SanPattern,
+    Balancing, Check, Ejection, Mapping, Matcher, Prelude, ProxyVersion, Rate, RelayChoice, SanPattern,
 };
 
 type Notes = Map<String, Value>;
@@ -42,14 +42,22 @@ pub(super) fn of(standing: &Standing<'_>, draft: &mut Draft<'_>) -> (Notes, Valu
     timeouts(mapping, draft, &mut notes);
     limits(mapping, &mut notes);
     balancing(mapping, draft, &mut notes);
-    if !route.logs.sinks.is_empty() {
-        draft.lose(
-            &mapping.name.0,
-            "its accounts of connections go to sinks that are not written; add sluice.dev/log-to",
-        );
+    for (name, networks) in [(n::ALLOW, &route.access.allow), (n::DENY, &route.access.deny)] {
+        if !networks.is_empty() {
+            note(&mut notes, name, listed(networks));
+        }
     }
-    if route.access != Access::default() {
-        draft.lose(&mapping.name.0, "admits some addresses alone, which is not written");
+    let sinks = &route.logs.sinks;
+    if !sinks.is_empty() {
+        let urls: Vec<_> = sinks.iter().map(|sink| log_to::url(&sink.destination)).collect();
+        let all = sinks.iter().zip(&urls).all(|(sink, url)| log_to::says_all_of(url, sink));
+        if !all || !route.logs.about.is_empty() {
+            draft.lose(
+                &mapping.name.0,
+                "of its log sinks the URL alone is written: not what else is sent with each account, nor how",
+            );
+        }
+        note(&mut notes, n::LOG_TO, listed(&urls));
     }
     let breakers = &mapping.limits;
     let said = breakers.connections.or(breakers.pending).or(breakers.retries).is_some();
@@ -66,6 +74,10 @@ pub(super) fn of(standing: &Standing<'_>, draft: &mut Draft<'_>) -> (Notes, Valu
 /// Text, since Kubernetes takes nothing else in annotations.
 pub(super) fn note(notes: &mut Notes, name: &str, value: impl ToString) {
     notes.insert(name.to_owned(), json!(value.to_string()));
+}
+
+fn listed(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 pub(super) fn millis(span: Duration) -> u64 {
