@@ -185,8 +185,11 @@ async fn tls_is_begun_and_its_peer_verified() {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(key));
         let trust = if trusted { authority.trust() } else { other.trust() };
-        let authorities = Authorities::Given(trust);
-        let begun = origination(Verification::Chain { authorities, names: NamesChecked::Any, depth: None });
+        let begun = origination(Verification::Chain {
+            authorities: Authorities::Given(trust),
+            names: NamesChecked::Any,
+            depth: None,
+        });
         let queue = LogQueue { retry: Duration::ZERO, ..LogQueue::default() };
         let sink = sink(tcp(address, Some(Arc::new(begun))), queue);
         let (sinks, telemetry, _config) = started(&sink);

@@ -59,14 +59,6 @@ impl Originator {
         &self.origination
     }
 
-    /// What a connection of one's own to `host` is begun with, and the name it is begun for.
-    ///
-    /// # Errors
-    /// A name that is none.
-    pub fn of_own(&self, host: &Host) -> Result<(Arc<ClientConfig>, ServerName<'static>), rustls::Error> {
-        Ok((Arc::clone(&self.config), self.name(host, None)?))
-    }
-
     /// A session with an upstream that was dialled as `host`, for a client that asked for the name `client`.
     /// Sessions of one name are never taken up for another: rustls remembers them by name.
     ///
@@ -74,6 +66,14 @@ impl Originator {
     /// A name that is none, or what rustls refuses.
     pub fn session(&self, host: &Host, client: Option<&str>) -> Result<Session, rustls::Error> {
         Session::client(Arc::clone(&self.config), self.name(host, client)?)
+    }
+
+    /// What a connection of one's own to `host` is begun with, and the name it is begun for.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn of_own(&self, host: &Host) -> Result<(Arc<ClientConfig>, ServerName<'static>), rustls::Error> {
+        Ok((Arc::clone(&self.config), self.name(host, None)?))
     }
 
     fn name(&self, host: &Host, client: Option<&str>) -> Result<ServerName<'static>, rustls::Error> {

@@ -80,6 +80,42 @@ pub(super) fn sink(url: &str) -> Result<LogSink, UrlError> {
     Ok(LogSink { name: url.into(), destination, timeout: TIMEOUT, queue: LogQueue::default() })
 }
 
+/// The URL that means this sink; `None` where it asks for more than a URL can say.
+pub(super) fn url(sink: &LogSink) -> Option<String> {
+    let scheme = |tls: bool, of: [&'static str; 2]| of[usize::from(tls)];
+    let url = match &sink.destination {
+        LogDestination::Tcp { service, tls, .. } => {
+            format!("{}://{service}", scheme(tls.is_some(), ["tcp", "tls"]))
+        }
+        LogDestination::File { path, .. } => format!("file://{}", path.display()),
+        LogDestination::Http(request) => {
+            let LogRequest { service, tls, path, .. } = &**request;
+            format!("{}://{service}{path}", scheme(tls.is_some(), ["http", "https"]))
+        }
+    };
+    let mut read = self::sink(&url).ok()?;
+    // What each is called is nothing that it does.
+    read.name = Arc::clone(&sink.name);
+    rename(&mut read.destination, &sink.destination);
+    (read == *sink).then_some(url)
+}
+
+/// Gives the TLS that a URL begins the name that the sink's own has.
+fn rename(read: &mut LogDestination, own: &LogDestination) {
+    let named = |tls: &mut Option<Arc<Origination>>, own: &Option<Arc<Origination>>| {
+        if let (Some(tls), Some(own)) = (tls, own) {
+            Arc::make_mut(tls).name = Arc::clone(&own.name);
+        }
+    };
+    match (read, own) {
+        (LogDestination::Tcp { tls, .. }, LogDestination::Tcp { tls: own, .. }) => named(tls, own),
+        (LogDestination::Http(request), LogDestination::Http(own)) => {
+            named(&mut Arc::make_mut(request).tls, &own.tls);
+        }
+        _ => {}
+    }
+}
+
 /// Reads a URL with a host: of HTTP's schemes the port has a default.
 pub(super) fn server(url: &str) -> Result<Server, UrlError> {
     let unknown = || UrlError::Unknown(url.to_owned());
@@ -102,35 +138,6 @@ pub(super) fn server(url: &str) -> Result<Server, UrlError> {
     let host = host.parse().map_or_else(|_| Host::Name(host.to_ascii_lowercase().into()), Host::Ip);
     let path = uri.path_and_query().map_or("/", |path| path.as_str()).into();
     Ok(Server { tls: matches!(scheme.as_str(), "https" | "tls"), service: Service { host, port }, path })
-}
-
-/// The URL of where a sink's lines go.
-pub(super) fn url(destination: &LogDestination) -> String {
-    let scheme = |tls: bool, [clear, secure]: [&'static str; 2]| if tls { secure } else { clear };
-    match destination {
-        LogDestination::Tcp { service, tls, .. } => {
-            format!("{}://{service}", scheme(tls.is_some(), ["tcp", "tls"]))
-        }
-        LogDestination::File { path, .. } => format!("file://{}", path.display()),
-        LogDestination::Http(request) => {
-            let LogRequest { service, tls, path, .. } = &**request;
-            format!("{}://{service}{path}", scheme(tls.is_some(), ["http", "https"]))
-        }
-    }
-}
-
-/// Whether whoever reads the URL has the sink again, whatever it is called.
-pub(super) fn says_all_of(url: &str, sink: &LogSink) -> bool {
-    let read = self::sink(url).map(|read| LogSink { name: Arc::clone(&sink.name), ..read });
-    read.is_ok_and(|read| match (read.originate(), sink.originate()) {
-        // What TLS is called is the URL, which may be written in several ways.
-        (Some(begun), Some(wanted)) => {
-            Origination { name: Arc::clone(&wanted.name), ..Origination::clone(begun) } == **wanted
-                && self::url(&read.destination) == self::url(&sink.destination)
-                && (read.timeout, &read.queue) == (sink.timeout, &sink.queue)
-        }
-        _ => read == *sink,
-    })
 }
 
 /// TLS as browsers begin it.
