@@ -6,7 +6,7 @@ use sluice::app::EXIT_USAGE;
 use sluice::cli::Command;
 use sluice::config::settings::Settings;
 use sluice::telemetry::Telemetry;
-use sluice::{app, check, cli, doctor};
+use sluice::{app, check, cli, convert, doctor};
 
 fn main() -> ExitCode {
     let command = match cli::parse(EXIT_USAGE) {
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     match command {
         Command::Run(_) => runtime.block_on(app::run(settings, telemetry)),
         Command::Check(options) => runtime.block_on(check::run(&settings, options.format, options.resolve)),
+        Command::Convert(options) => convert::run(&settings, options.to.into(), options.keys),
         Command::Doctor(options) => runtime.block_on(doctor::run(&settings, options.format)),
     }
 }

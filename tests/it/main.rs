@@ -6,10 +6,13 @@
 #[allow(dead_code, reason = "each test binary speaks a part of the harness")]
 mod harness;
 
+mod access;
 mod check;
 mod command;
+mod convert;
 mod doctor;
 mod examples;
 mod flags;
+mod log_sinks;
 mod proxy_protocol;
 mod tls;

@@ -4,15 +4,17 @@ mod admin;
 mod expiry;
 mod triggers;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Handles, State, Wish};
 use crate::config::load::{Loaded, Loader};
-use crate::config::model::Config;
+use crate::config::model::{Config, SocketOptions};
 use crate::config::settings::Settings;
 use crate::conn::{Ctx, Kept, Limiter, Routes, Tracker};
 use crate::descriptors::connection_limit;
@@ -20,6 +22,7 @@ use crate::drain::{StopSignals, drain};
 use crate::listener::Listeners;
 use crate::relay::Relays;
 use crate::relay::kernel::KernelRelay;
+use crate::sinks::Sinks;
 use crate::telemetry::Telemetry;
 use crate::tls::Contexts;
 use crate::upstream::{Dialer, Directory, Resolver};
@@ -29,6 +32,9 @@ use triggers::Triggers;
 
 /// Bad settings, or nothing that could be served (EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
+
+/// Longest that the end of the process waits for sinks of the log to take what they have not yet.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop.
 pub async fn run(settings: Settings, telemetry: Telemetry) -> ExitCode {
@@ -60,6 +66,7 @@ struct App {
     telemetry: Telemetry,
     ctx: Arc<Ctx>,
     directory: Arc<Directory>,
+    sinks: Arc<Sinks>,
     loader: Loader,
     listeners: Listeners,
     state: Arc<State>,
@@ -116,14 +123,22 @@ impl App {
             routes: RwLock::new(Arc::new(routes)),
             stop: CancellationToken::new(),
         });
+        let sinks = Sinks::new(telemetry.clone());
+        sinks.serve(&loaded.config, ctx.routes().contexts());
         observe(&ctx, &directory, &telemetry, &state);
+        let taken = Arc::downgrade(&sinks);
+        telemetry.sinks(move |sink, line| {
+            if let Some(sinks) = taken.upgrade() {
+                sinks.take(sink, line);
+            }
+        });
         telemetry.resolutions_from(move || resolver.report());
         directory.serve(ctx.routes().targets().map(|target| &target.pool));
         telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
 
         let mut listeners =
             Listeners::new(Arc::clone(&ctx), telemetry.clone(), settings.sockets, settings.limits);
-        let addresses: Vec<_> = ctx.routes().listeners().collect();
+        let addresses = wanted(&loaded.config);
         let errors = listeners.bind(addresses.iter().copied());
         for error in &errors {
             tracing::error!("{error}");
@@ -143,6 +158,7 @@ impl App {
             telemetry,
             ctx,
             directory,
+            sinks,
             loader,
             listeners,
             state,
@@ -169,6 +185,7 @@ impl App {
         self.state.draining();
         self.listeners.close().await;
         drain(&self.ctx.tracker, self.settings.drain, &self.ctx.stop, &mut self.stop_signals).await;
+        self.sinks.flush(LAST_LINES).await;
     }
 
     /// Swaps the table; live connections keep the one they started with. Addresses that come are bound before
@@ -177,18 +194,20 @@ impl App {
         let loaded = load(&mut self.loader);
         let before = self.ctx.routes();
         let after = compile(&loaded.config, Some(&before), &self.ctx.relays);
-        let addresses: Vec<_> = after.listeners().collect();
+        let addresses = wanted(&loaded.config);
         for error in self.listeners.bind(addresses.iter().copied()) {
             tracing::error!("{error}; trying again");
         }
-        self.listeners.retire_all_but(addresses.iter().copied()).await;
+        self.listeners.retire_all_but(addresses.iter().map(|(address, _)| *address)).await;
         self.telemetry.config_loaded(&loaded.config, &loaded.diagnostics);
+        self.sinks.serve(&loaded.config, after.contexts());
         *self.ctx.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
         self.directory.serve(self.ctx.routes().targets().map(|target| &target.pool));
         self.listeners.accept();
         self.reloads.follow(&loaded.material);
         self.expiry.watch(&loaded.config);
         self.state.serving(loaded);
+        self.sinks.sweep();
         tracing::info!(
             why,
             listeners = addresses.len(),
@@ -219,6 +238,11 @@ fn observe(ctx: &Arc<Ctx>, directory: &Arc<Directory>, telemetry: &Telemetry, st
         telemetry.kernel(kernel.stats());
         state.kernel_relay(true);
     }
+}
+
+/// Where is listened, and what sockets are asked for there.
+fn wanted(config: &Config) -> Vec<(SocketAddr, SocketOptions)> {
+    config.listeners.iter().map(|listener| (listener.bind, listener.socket)).collect()
 }
 
 /// Compiles a configuration, and says what of it cannot be served after all.

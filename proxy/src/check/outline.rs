@@ -21,6 +21,9 @@ pub(super) fn write(config: &Config, out: &mut impl Write) -> io::Result<()> {
             for mapping in &route.mappings {
                 writeln!(out, "    {}", described(mapping, route))?;
             }
+            for sink in &route.logs.sinks {
+                writeln!(out, "    told to {sink}")?;
+            }
             match (&route.mappings[..], route.refused.0) {
                 ([], _) => writeln!(out, "    refused")?,
                 (_, 0) => {}

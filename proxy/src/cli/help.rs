@@ -38,6 +38,19 @@ Examples:
   For a pipeline:
     kubectl get tcpmappings -A -o yaml | sluice check --format json - | jq '.diagnostics[].message'";
 
+/// `sluice convert --help`.
+pub(super) const CONVERT: &str = "\
+Writes YAML to standard output, and what it does not say, a line each, to standard error. Exits 0 when it says
+everything, 1 when something has no words in the other dialect, 64 when something of the input is in error.
+
+Examples:
+  What has no words there, and nothing else:
+    sluice convert --to ambassador mappings.yaml > /dev/null
+  With the certificates and keys:
+    sluice convert --to ambassador --keys mappings.yaml > converted.yaml
+  Whether it means the same:
+    sluice convert --to ambassador --keys mappings.yaml | sluice check -";
+
 /// `sluice doctor --help`.
 pub(super) const DOCTOR: &str = "\
 Exits 0 when the kernel relay works here, 1 when connections would be relayed in userspace.

@@ -7,6 +7,7 @@ mod merge;
 mod overrides;
 #[cfg(test)]
 mod tests;
+mod to;
 mod values;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ pub use ambassador_env::{EnvError, ambassador_env};
 pub use kong_conf::{KongConfError, kong_conf, kong_env};
 pub use merge::{Conflict, Layer, Source, merge};
 pub use overrides::{Format, Overrides};
+pub use to::To;
 
 use crate::config::settings::Settings;
 use crate::config::settings_file::{self, SettingsFileError};
@@ -42,6 +44,9 @@ pub enum Command {
     /// Say everything that is wrong with files and directories, and serve nothing
     #[command(after_help = help::CHECK)]
     Check(Check),
+    /// Write the mappings of files and directories in the words of another dialect
+    #[command(after_help = help::CONVERT)]
+    Convert(Convert),
     /// Say what this kernel and these privileges allow, and what to do about what is missing
     #[command(after_help = help::DOCTOR)]
     Doctor(Doctor),
@@ -67,6 +72,21 @@ pub struct Check {
     /// Also ask for the endpoints of every mapping, and say what was answered; the exit code does not go by it
     #[arg(long)]
     pub resolve: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `sluice convert`.
+#[derive(Debug, Args)]
+pub struct Convert {
+    #[command(flatten)]
+    paths: Paths,
+    /// Whose words are written
+    #[arg(long, value_enum, value_name = "DIALECT")]
+    pub to: To,
+    /// Write private keys too; the output is then as secret as they are
+    #[arg(long)]
+    pub keys: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -125,6 +145,7 @@ impl Command {
         let (common, paths) = match self {
             Self::Run(run) => (&run.common, run.paths.paths.clone()),
             Self::Check(check) => (&check.common, check.paths.paths.clone()),
+            Self::Convert(convert) => (&convert.common, convert.paths.paths.clone()),
             Self::Doctor(doctor) => (&doctor.common, Vec::new()),
         };
         let mut layers = vec![

@@ -29,8 +29,8 @@ pub(super) async fn reach<S>(
     let mapping = &target.mapping;
     let begun = Instant::now();
     let dialled = ctx.dialer.dial(&target.pool, record.peer().ip(), mapping.timeouts.connect).await;
-    let Dialled { attempts, result } = dialled;
-    record.attempted(attempts);
+    let Dialled { tried, result } = dialled;
+    record.attempted(tried);
     let Connected { socket, address, seat } = result.map_err(|error| refused(&error, record, mapping))?;
     record.connected(address, seat, begun.elapsed());
     let deadline = begun + mapping.timeouts.connect;
@@ -120,7 +120,7 @@ async fn begin_tls(
     ctx: &Ctx,
 ) -> Result<Leg, CloseReason> {
     let begun = Instant::now();
-    let shaken = match originator.session(&mapping.service.host) {
+    let shaken = match originator.session(&mapping.service.host, record.server_name()) {
         Ok(session) => shake_hands(&stream, session, deadline, ctx.relays.buffers()).await,
         Err(error) => Err(error.into()),
     };

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::tracker::Tracker;
 use crate::classify::Introduced;
+use crate::config::model::RouteLogs;
 use crate::telemetry::{CloseReason, Handshake, Progress, RelayKind, Side, TlsFacts};
 use crate::upstream::Seat;
 
@@ -35,6 +36,10 @@ pub(super) struct Facts {
     /// Bytes per second, each way.
     pub(super) bandwidth: OnceLock<u64>,
     pub(super) connect_micros: AtomicU64,
+    /// Sinks of its route, where it has any, and when it was chosen.
+    pub(super) routed: OnceLock<(Arc<RouteLogs>, Duration)>,
+    /// Endpoints that were tried, for those sinks.
+    pub(super) tried: OnceLock<Vec<SocketAddr>>,
 }
 
 /// Which mapping a connection was given to.
@@ -109,6 +114,13 @@ impl ConnRecord {
         self.facts.tls.get().map(|facts| &**facts)
     }
 
+    /// Notes the sinks of its route, where it has any.
+    pub fn routed(&self, logs: &Arc<RouteLogs>) {
+        if !logs.sinks.is_empty() {
+            let _ = self.facts.routed.set((Arc::clone(logs), self.facts.opened.elapsed()));
+        }
+    }
+
     /// Notes the mapping that takes the connection.
     pub fn mapped(&self, name: &Arc<str>, stats_name: &Arc<str>) {
         let _ = self.facts.mapping.set(Mapped { name: Arc::clone(name), stats_name: Arc::clone(stats_name) });
@@ -138,9 +150,12 @@ impl ConnRecord {
         self.tracker.handshake(side, Handshake::Failed, took);
     }
 
-    /// Notes how often connecting was tried.
-    pub fn attempted(&self, attempts: u32) {
-        self.facts.attempts.store(attempts, Relaxed);
+    /// Notes which endpoints were tried.
+    pub fn attempted(&self, tried: Vec<SocketAddr>) {
+        self.facts.attempts.store(u32::try_from(tried.len()).unwrap_or(u32::MAX), Relaxed);
+        if self.facts.routed.get().is_some() {
+            let _ = self.facts.tried.set(tried);
+        }
     }
 
     /// Notes the upstream's address and how long connecting took, and keeps the connection's place there.

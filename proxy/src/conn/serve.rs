@@ -99,6 +99,7 @@ pub(super) fn enter(
     group: &Group<Kept>,
     record: &ConnRecord,
 ) -> Result<(Arc<Target<Kept>>, Option<Seat>), CloseReason> {
+    record.routed(&group.logs);
     if !group.access.admits(record.peer().ip()) {
         return Err(CloseReason::Denied);
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::record::{ConnRecord, Facts};
-use crate::telemetry::{CloseReason, ConnSnapshot, Handshake, Side, Telemetry, Transfer};
+use crate::telemetry::{CloseReason, ConnSnapshot, Handshake, Routed, Side, Telemetry, Transfer};
 
 /// A connection over the limit: how many are open, and which limit it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,8 @@ impl Tracker {
             fallback: OnceLock::new(),
             bandwidth: OnceLock::new(),
             connect_micros: AtomicU64::new(0),
+            routed: OnceLock::new(),
+            tried: OnceLock::new(),
         });
         {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,6 +152,11 @@ fn snapshot(facts: &Facts) -> ConnSnapshot {
         sent_in_kernel,
         duration_ms: millis(facts.opened.elapsed()),
         connect_us: facts.connect_micros.load(Relaxed),
+        routed: facts.routed.get().map(|(logs, after)| Routed {
+            logs: Arc::clone(logs),
+            after_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
+            tried: facts.tried.get().cloned().unwrap_or_default(),
+        }),
     }
 }
 

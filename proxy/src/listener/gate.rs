@@ -59,7 +59,7 @@ impl Gate {
     }
 
     /// Accepts from all these sockets, a task each, until the address is given up and their queues are empty.
-    pub(super) async fn open(self, sockets: Vec<Listener>) {
+    pub(super) async fn open(self, sockets: Vec<Arc<Listener>>) {
         let gate = Arc::new(self);
         let mut tasks = JoinSet::new();
         for socket in sockets {
@@ -69,7 +69,7 @@ impl Gate {
         while tasks.join_next().await.is_some() {}
     }
 
-    async fn accept_from(&self, listener: Listener) {
+    async fn accept_from(&self, listener: Arc<Listener>) {
         let mut pause = BACK_OFF.0;
         {
             let mut given_up = pin!(self.retired.cancelled());
@@ -87,7 +87,7 @@ impl Gate {
 
     /// Takes what is left in the queue of a socket. Closing it would reset those connections, which their
     /// clients take for established; so newcomers are kept out first, and handshakes awaited.
-    async fn empty(&self, listener: Listener, mut pause: Duration) {
+    async fn empty(&self, listener: Arc<Listener>, mut pause: Duration) {
         if let Err(error) = refuse_newcomers(listener.get_ref()) {
             tracing::debug!(address = %self.address, %error, "newcomers are let in until the queue is empty");
         }

@@ -1,8 +1,12 @@
 //! Listening sockets: bound, accepted from by several tasks each, and given up without losing a connection.
 
+mod address;
 mod gate;
 mod holder;
+mod options;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -12,10 +16,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::address::Address;
 use self::gate::Gate;
 use self::holder::Listening;
 pub use self::socket::BindError;
 use self::socket::Listener;
+use crate::config::model::SocketOptions;
 use crate::config::settings::{Limits, Sockets};
 use crate::conn::Ctx;
 use crate::telemetry::Telemetry;
@@ -31,13 +37,14 @@ pub struct Listeners {
     sockets: Sockets,
     limits: Limits,
     /// Not accepted from yet.
-    bound: BTreeMap<SocketAddr, Vec<Listener>>,
+    bound: BTreeMap<SocketAddr, (Arc<Address>, Vec<Arc<Listener>>)>,
     running: BTreeMap<SocketAddr, Running>,
 }
 
 /// An address in service.
 #[derive(Debug)]
 struct Running {
+    address: Arc<Address>,
     retired: CancellationToken,
     /// Ends when every connection that its sockets had queued is taken, and they are closed.
     task: JoinHandle<()>,
@@ -51,29 +58,38 @@ impl Listeners {
     }
 
     /// Has the kernel queue connections to these addresses too, which [`Self::accept`] begins to take. Addresses
-    /// that are in service keep their sockets and lose no connection. What cannot be bound is tried again until
+    /// that are in service keep their sockets, asked for what is wanted now, and lose no connection. What cannot be bound is tried again until
     /// it is retired.
-    pub fn bind(&mut self, addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<BindError> {
+    pub fn bind(
+        &mut self,
+        addresses: impl IntoIterator<Item = (SocketAddr, SocketOptions)>,
+    ) -> Vec<BindError> {
         let mut errors = Vec::new();
-        let new: Vec<_> = addresses.into_iter().filter(|a| !self.running.contains_key(a)).collect();
+        let mut new = Vec::new();
+        for (address, options) in addresses {
+            match self.running.get(&address) {
+                Some(running) => running.address.ask(options),
+                None => new.push(Address::new(address, options, self.sockets)),
+            }
+        }
         // Asked once for all, and before ours are among them.
         let others = (!new.is_empty()).then(Listening::now);
-        for address in new {
-            let bound = socket::bind_all(address, &self.sockets);
+        for new in new {
+            let (address, bound) = (new.address, new.bind());
             if let (Ok(_), Some(other)) = (&bound, others.as_ref().and_then(|others| others.at(address))) {
                 // Meant while a new process takes over, and a riddle where it is not.
                 tracing::warn!(%address, "{other} listens there too: it and this process share connections");
             }
             let bound = bound.map_err(|error| errors.push(error)).unwrap_or_default();
-            self.bound.insert(address, bound);
+            self.bound.insert(address, (new, bound));
         }
         errors
     }
 
     /// Takes connections from every address that was bound.
     pub fn accept(&mut self) {
-        for (address, bound) in std::mem::take(&mut self.bound) {
-            self.running.insert(address, self.spawn(address, bound));
+        for (at, (address, bound)) in std::mem::take(&mut self.bound) {
+            self.running.insert(at, self.spawn(address, bound));
         }
     }
 
@@ -92,22 +108,22 @@ impl Listeners {
         retire(std::mem::take(&mut self.running)).await;
     }
 
-    fn spawn(&self, address: SocketAddr, bound: Vec<Listener>) -> Running {
-        let retired = CancellationToken::new();
-        let gate = Gate::new(address, &self.limits, &self.ctx, self.telemetry.clone(), retired.clone());
-        let (sockets, given_up, telemetry) = (self.sockets, retired.clone(), self.telemetry.clone());
+    fn spawn(&self, address: Arc<Address>, bound: Vec<Arc<Listener>>) -> Running {
+        let (retired, at) = (CancellationToken::new(), address.address);
+        let gate = Gate::new(at, &self.limits, &self.ctx, self.telemetry.clone(), retired.clone());
+        let (given_up, telemetry, unbound) = (retired.clone(), self.telemetry.clone(), Arc::clone(&address));
         let task = tokio::spawn(async move {
             let bound = match bound.is_empty() {
                 false => Some(bound),
-                true => given_up.run_until_cancelled(bind_at_last(address, &sockets)).await,
+                true => given_up.run_until_cancelled(bind_at_last(&unbound)).await,
             };
             if let Some(bound) = bound {
-                telemetry.listening(address, bound.len());
+                telemetry.listening(at, bound.len());
                 gate.open(bound).await;
-                telemetry.listening(address, 0);
+                telemetry.listening(at, 0);
             }
         });
-        Running { retired, task }
+        Running { address, retired, task }
     }
 }
 
@@ -120,14 +136,14 @@ async fn retire(running: BTreeMap<SocketAddr, Running>) {
 }
 
 /// Tries until the address can be bound; says so when it is, and whenever the reason changes.
-async fn bind_at_last(address: SocketAddr, options: &Sockets) -> Vec<Listener> {
+async fn bind_at_last(address: &Address) -> Vec<Arc<Listener>> {
     let (mut pause, mut said) = (BIND_AGAIN.0, None);
     loop {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(BIND_AGAIN.1);
-        match socket::bind_all(address, options) {
+        match address.bind() {
             Ok(bound) => {
-                tracing::info!(%address, "bound at last");
+                tracing::info!(address = %address.address, "bound at last");
                 return bound;
             }
             Err(error) => {

@@ -10,6 +10,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
 
 use super::holder::Listening;
+use super::options;
+use crate::config::model::SocketOptions;
 use crate::config::settings::Sockets;
 use crate::relay::socket::readable;
 use crate::sockopt;
@@ -54,14 +56,18 @@ impl BindError {
 
 /// As many sockets on an address as the settings say, among which the kernel spreads connections. One is
 /// enough to serve.
-pub(super) fn bind_all(address: SocketAddr, options: &Sockets) -> Result<Vec<Listener>, BindError> {
-    let wanted = match options.shards {
+pub(super) fn bind_all(
+    address: SocketAddr,
+    options: &SocketOptions,
+    settings: &Sockets,
+) -> Result<Vec<Listener>, BindError> {
+    let wanted = match settings.shards {
         0 => Handle::current().metrics().num_workers(),
         shards => shards as usize,
     };
     let mut bound = Vec::with_capacity(wanted);
     while bound.len() < wanted {
-        match bind(address, options) {
+        match bind(address, options, settings) {
             Ok(socket) => bound.push(socket),
             Err(error) if bound.is_empty() => return Err(BindError::new(address, error)),
             Err(error) => {
@@ -73,7 +79,7 @@ pub(super) fn bind_all(address: SocketAddr, options: &Sockets) -> Result<Vec<Lis
     Ok(bound)
 }
 
-fn bind(address: SocketAddr, options: &Sockets) -> io::Result<Listener> {
+fn bind(address: SocketAddr, options: &SocketOptions, settings: &Sockets) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     if address.is_ipv6() {
         // `::` and `0.0.0.0` are two addresses; each can be mapped on its own.
@@ -83,16 +89,16 @@ fn bind(address: SocketAddr, options: &Sockets) -> io::Result<Listener> {
     // Besides letting several sockets accept, it lets a wildcard and an address listen on one port, where the
     // kernel prefers the address, and lets the next sluice take over while this one drains.
     socket.set_reuse_port(true)?;
-    if options.freebind {
+    if settings.freebind {
         match address {
             SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
             SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
         }
     }
     sockopt::apply(SockRef::from(&socket))?;
-    sockopt::watch_peer(SockRef::from(&socket), options)?;
+    options::watch_clients(&socket, options, settings)?;
     socket.bind(&address.into())?;
-    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    options::listen(&socket, options, settings)?;
     readable(socket)
 }
 

@@ -11,7 +11,8 @@ use names::Names;
 use wheel::Wheel;
 
 use crate::config::model::{
-    self, Access, Between, Config, Mapping, MappingName, Matcher, Prelude, ProxySources, Route, Weight,
+    self, Access, Between, Config, Mapping, MappingName, Matcher, Prelude, ProxySources, Route, RouteLogs,
+    Weight,
 };
 use crate::tls::{Contexts, Originator, Terminator};
 use crate::upstream::Pool;
@@ -68,6 +69,8 @@ pub struct Group<S> {
     between: Between,
     /// Which clients it refuses.
     pub access: Access,
+    /// Who else is told of its connections.
+    pub logs: Arc<RouteLogs>,
     /// Ends the client's TLS; `None` passes it on.
     pub terminate: Option<Arc<Terminator>>,
     targets: Vec<Arc<Target<S>>>,
@@ -144,11 +147,6 @@ impl<S> RouteTable<S> {
         self.targets.values()
     }
 
-    /// Every address in service.
-    pub fn listeners(&self) -> impl Iterator<Item = SocketAddr> {
-        self.listeners.keys().copied()
-    }
-
     /// How TLS is ended and begun.
     #[must_use]
     pub fn contexts(&self) -> &Contexts {
@@ -202,7 +200,8 @@ impl<S> Group<S> {
         let wheel = same
             .map_or_else(|| Arc::new(Wheel::new(weights.map(|weight| weight.0))), |b| Arc::clone(&b.wheel));
         let (matcher, between) = (route.matcher.clone(), route.between.clone());
-        Self { matcher, between, access: route.access.clone(), terminate, targets, refused, wheel }
+        let (access, logs) = (route.access.clone(), Arc::clone(&route.logs));
+        Self { matcher, between, access, logs, terminate, targets, refused, wheel }
     }
 
     /// The target of a connection, whose turn it is; `None` when that is nobody's, or every weight is 0.

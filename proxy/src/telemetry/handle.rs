@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::access_log::{AccessLog, Event};
+use super::access_log::{AccessLog, Event, account};
 use super::logging::{self, LogError, LogHandle};
 use super::metrics::{Metrics, Sources};
 use super::queue;
@@ -14,7 +14,7 @@ use super::{
     Attempt, CloseReason, ConnSnapshot, EndpointSnapshot, Handshake, MappingUsage, Resolution, Side,
 };
 use crate::config::diagnostic::Diagnostic;
-use crate::config::model::Config;
+use crate::config::model::{Config, LogSink};
 use crate::config::settings;
 
 /// What the kernel relay tells at a scrape.
@@ -53,6 +53,8 @@ type Mappings = Box<dyn Fn() -> Vec<MappingUsage> + Send + Sync>;
 type Endpoints = Box<dyn Fn() -> Vec<EndpointSnapshot> + Send + Sync>;
 /// Lists everything that is kept resolved.
 type Resolutions = Box<dyn Fn() -> Vec<Resolution> + Send + Sync>;
+/// Takes a line for a sink.
+type Sinks = Box<dyn Fn(&Arc<LogSink>, &Arc<str>) + Send + Sync>;
 
 /// Handle to everything that is measured or written; clones share. The default counts, and writes
 /// nothing.
@@ -70,6 +72,7 @@ struct Inner {
     kernel: OnceLock<Arc<dyn KernelStats>>,
     mappings: OnceLock<Mappings>,
     resolutions: OnceLock<Resolutions>,
+    sinks: OnceLock<Sinks>,
     /// Reasons against the kernel relay that were logged.
     explained: Mutex<HashSet<&'static str>>,
 }
@@ -103,11 +106,18 @@ impl Telemetry {
         connections: Arc<OnceLock<Connections>>,
     ) -> Self {
         let metrics = Metrics::new().expect("names and labels are constants that the tests prove");
-        let (endpoints, kernel, mappings, resolutions) =
-            (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
-        let explained = Mutex::default();
-        let inner =
-            Inner { metrics, access, log, connections, endpoints, kernel, mappings, resolutions, explained };
+        let inner = Inner {
+            metrics,
+            access,
+            log,
+            connections,
+            endpoints: OnceLock::new(),
+            kernel: OnceLock::new(),
+            mappings: OnceLock::new(),
+            resolutions: OnceLock::new(),
+            sinks: OnceLock::new(),
+            explained: Mutex::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -134,6 +144,21 @@ impl Telemetry {
     /// Where names and their addresses are listed from; the first call counts.
     pub fn resolutions_from(&self, source: impl Fn() -> Vec<Resolution> + Send + Sync + 'static) {
         let _ = self.inner.resolutions.set(Box::new(source));
+    }
+
+    /// Who takes lines for sinks of routes; the first call counts.
+    pub fn sinks(&self, take: impl Fn(&Arc<LogSink>, &Arc<str>) + Send + Sync + 'static) {
+        let _ = self.inner.sinks.set(Box::new(take));
+    }
+
+    /// A sink of this kind took so many lines.
+    pub fn lines_written(&self, kind: &str, lines: u64) {
+        self.inner.metrics.sunk(kind, "written", lines);
+    }
+
+    /// So many lines for a sink of this kind were dropped.
+    pub fn lines_dropped(&self, kind: &str, lines: u64) {
+        self.inner.metrics.sunk(kind, "dropped", lines);
     }
 
     /// Everything that is kept resolved, by name.
@@ -215,6 +240,12 @@ impl Telemetry {
     pub fn closed(&self, conn: &ConnSnapshot, reason: CloseReason) {
         self.inner.metrics.closed(conn, reason);
         self.write(Event::Close(reason), conn);
+        if let (Some(routed), Some(take)) = (&conn.routed, self.inner.sinks.get()) {
+            let line = account(conn, routed, reason).into();
+            for sink in &routed.logs.sinks {
+                take(sink, &line);
+            }
+        }
     }
 
     /// A configuration went into service.

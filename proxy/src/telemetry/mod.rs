@@ -19,7 +19,7 @@ pub use endpoint::{Attempt, EndpointSnapshot};
 pub use handle::{Guard, KernelMapping, KernelStats, Telemetry};
 pub use logging::{LogError, LogHandle};
 pub use resolution::Resolution;
-pub use snapshot::ConnSnapshot;
+pub use snapshot::{ConnSnapshot, Routed};
 pub use tls::{Handshake, TlsFacts};
 pub use transfer::{Progress, RelayKind, Transfer};
 pub use usage::MappingUsage;

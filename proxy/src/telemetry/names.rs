@@ -106,6 +106,9 @@ metrics! {
     LOG_LINES_LOST = "sluice_log_lines_lost_total",
         "Log lines dropped because standard error was too slow or closed.", [];
 
+    LOG_SINK_LINES = "sluice_log_sink_lines_total",
+        "Accounts of connections for sinks of their routes: taken by them, or dropped.", ["sink", "result"];
+
     // Named as Prometheus' own client libraries name them: dashboards know these.
     PROCESS_CPU = "process_cpu_seconds_total", "User and system CPU time spent, in seconds.", [];
     PROCESS_OPEN_FDS = "process_open_fds", "Open file descriptors.", [];

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::TlsFacts;
+use crate::config::model::RouteLogs;
 
 /// One connection as `/connections` and the access log show it.
 #[derive(Debug, Clone, Serialize)]
@@ -51,4 +52,18 @@ pub struct ConnSnapshot {
     pub duration_ms: u64,
     /// From choosing the mapping to a connected socket, in microseconds.
     pub connect_us: u64,
+    /// What only sinks of its route are told, where it has any.
+    #[serde(skip)]
+    pub routed: Option<Routed>,
+}
+
+/// What sinks of a connection's route are told besides.
+#[derive(Debug, Clone)]
+pub struct Routed {
+    /// The sinks, and what they are told of the route.
+    pub logs: Arc<RouteLogs>,
+    /// From accept to choosing the route, in microseconds.
+    pub after_us: u64,
+    /// The endpoints that were tried, in that order.
+    pub tried: Vec<SocketAddr>,
 }

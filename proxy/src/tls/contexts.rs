@@ -63,7 +63,9 @@ impl Contexts {
                     }
                 }
             }
-            for wanted in route.mappings.iter().filter_map(|mapping| mapping.originate.as_ref()) {
+            let upstreams = route.mappings.iter().filter_map(|mapping| mapping.originate.as_ref());
+            let sinks = route.logs.sinks.iter().filter_map(|sink| sink.originate());
+            for wanted in upstreams.chain(sinks) {
                 if contexts.originator(wanted).is_some() {
                     continue;
                 }

@@ -107,8 +107,8 @@ pub struct Connected {
 /// What dialling came to.
 #[derive(Debug)]
 pub struct Dialled {
-    /// Attempts that were made, the last one included.
-    pub attempts: u32,
+    /// Endpoints that were tried, the last one included.
+    pub tried: Vec<SocketAddr>,
     /// The connection, or why there is none.
     pub result: Result<Connected, DialError>,
 }
@@ -148,8 +148,8 @@ impl Dialer {
         let timeout = || DialError::Timeout { service: pool.mapping.service.clone(), after: within };
         match timeout_at(deadline.into(), self.refresh(pool)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Dialled { attempts: 0, result: Err(error.into()) },
-            Err(_elapsed) => return Dialled { attempts: 0, result: Err(timeout()) },
+            Ok(Err(error)) => return Dialled { tried: Vec::new(), result: Err(error.into()) },
+            Err(_elapsed) => return Dialled { tried: Vec::new(), result: Err(timeout()) },
         }
         let mut race = Race {
             pool,
@@ -166,7 +166,7 @@ impl Dialer {
             // Boxed: a neighbour on this host need not hold the room for it.
             None => Box::pin(race.wait(deadline, timeout)).await,
         };
-        Dialled { attempts: u32::try_from(race.tried.len()).unwrap_or(u32::MAX), result }
+        Dialled { tried: race.tried, result }
     }
 
     /// Has a pool's endpoints be what its services resolve to.

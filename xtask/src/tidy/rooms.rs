@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("listener", &["conn", "drain", "relay::socket"]),
     ("relay", &["ebpf", "tls"]),
     ("route", &["tls", "upstream"]),
+    ("sinks", &["tls"]),
     ("telemetry", &["config::diagnostic"]),
     ("tls", &[]),
     ("upstream", &[]),

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::Handles;
 use crate::config::model::{
-    Balancing, Check, Config, Ends, Limits, Listener, Mapping, Matcher, ProxySources, ProxyVersion, Rate,
-    RelayChoice, Resolution, Timeouts,
+    Balancing, Check, Config, Ends, Keepalive, Limits, Listener, Mapping, Matcher, ProxySources,
+    ProxyVersion, Rate, RelayChoice, Resolution, Timeouts,
 };
 use crate::config::settings_file;
 use crate::telemetry::Telemetry;
@@ -71,6 +71,7 @@ fn listener(listener: &Listener) -> Value {
             "destinations": between(&route.between.destinations),
             "allow": route.access.allow,
             "deny": route.access.deny,
+            "log_to": route.logs.sinks.iter().map(|sink| sink.to_string()).collect::<Vec<_>>(),
             "mappings": route.mappings.iter().map(mapping).collect::<Vec<_>>(),
             "refused": route.refused.0,
         })
@@ -79,6 +80,8 @@ fn listener(listener: &Listener) -> Value {
         "bind": listener.bind,
         "proxy_protocol": listener.proxy_protocol.as_ref().map(proxy_sources),
         "starttls": listener.prelude.map(tls::prelude),
+        "backlog": listener.socket.backlog,
+        "keepalive": listener.socket.keepalive.map(keepalive),
         "routes": routes.collect::<Vec<_>>(),
     })
 }
@@ -103,6 +106,18 @@ fn mapping(mapping: &Mapping) -> Value {
         "timeouts": timeouts(&mapping.timeouts),
         "limits": limits(&mapping.limits),
     })
+}
+
+/// What is not said is null, and the kernel's.
+fn keepalive(keepalive: Keepalive) -> Value {
+    match keepalive {
+        Keepalive::Off => json!("off"),
+        Keepalive::On { idle, interval, count } => json!({
+            "idle_ms": idle.map(millis),
+            "interval_ms": interval.map(millis),
+            "count": count,
+        }),
+    }
 }
 
 /// As people write them; none is everyone.

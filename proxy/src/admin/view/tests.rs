@@ -1,6 +1,8 @@
 //! How TLS and the PROXY protocol are shown.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
@@ -9,16 +11,18 @@ use serde_json::json;
 
 use super::{listener, tls};
 use crate::config::model::{
-    CertificateName, ClientCertificates, Downstream, Identity, Listener, NameSent, Origination, Parameters,
-    ProxySources, SanPattern, SocketOptions, Termination, Trust, Verification, Versions,
+    Authorities, CertificateName, ClientCertificates, Downstream, Identity, Keepalive, Listener, NameSent,
+    NamesChecked, Origination, Parameters, PrivateKey, ProxySources, SanPattern, SocketOptions, Termination,
+    Trust, Verification, Versions,
 };
 use crate::crypto;
 
 fn identity() -> Identity {
     let made = rcgen::generate_simple_self_signed(vec!["x".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let private_key = PrivateKey::new(key.clone_key());
     let key = CertifiedKey::from_der(vec![made.cert.der().clone()], key, crypto::provider()).unwrap();
-    Identity { source: "Secret default/s".into(), key: Arc::new(key), expires: 1_767_225_600 }
+    Identity { source: "Secret default/s".into(), key: Arc::new(key), private_key, expires: 1_767_225_600 }
 }
 
 #[test]
@@ -60,11 +64,15 @@ fn origination_shows_what_it_shows_and_what_it_asks() {
         name: "TLSContext default/up".into(),
         identity: Some(Identity { expires: i64::MAX, ..identity() }),
         server_name: NameSent::Fixed("up.example.com".into()),
-        verification: Verification::System,
+        verification: Verification::Chain {
+            authorities: Authorities::System,
+            names: NamesChecked::Sent,
+            depth: Some(1),
+        },
         parameters: Parameters::default(),
     };
     let shown = tls::originate(&origination);
-    assert_eq!(shown["verification"], "system");
+    assert_eq!(shown["verification"], json!({ "authorities": "system", "names": "sent", "depth": 1 }));
     // Later than RFC 3339 can write.
     assert_eq!(shown["certificate"], json!({ "source": "Secret default/s", "expires": null }));
     assert_eq!(
@@ -78,7 +86,9 @@ fn origination_shows_what_it_shows_and_what_it_asks() {
         SanPattern::Uri("spiffe://a/b".into()),
         SanPattern::Ip([10, 0, 0, 1].into()),
     ];
-    origination.verification = Verification::Chain { trust, names, depth: None };
+    let authorities = Authorities::Given(trust);
+    origination.verification =
+        Verification::Chain { authorities, names: NamesChecked::OneOf(names), depth: None };
     let shown = tls::originate(&origination);
     assert_eq!(shown["verification"]["names"], json!(["dns:a", "uri:spiffe://a/b", "ip:10.0.0.1"]));
 }
@@ -101,4 +111,20 @@ fn a_listener_shows_whose_headers_it_takes() {
         });
         assert_eq!(shown["proxy_protocol"], expected);
     }
+}
+
+#[test]
+fn a_listener_shows_what_its_sockets_are_asked_for() {
+    let bind = "127.0.0.1:1".parse().unwrap();
+    let of = |socket| {
+        listener(&Listener { bind, proxy_protocol: None, prelude: None, socket, routes: Vec::new() })
+    };
+    let shown = of(SocketOptions::default());
+    assert_eq!((&shown["backlog"], &shown["keepalive"]), (&json!(null), &json!(null)));
+    let idle = Some(Duration::from_secs(7));
+    let on = Keepalive::On { idle, interval: None, count: NonZeroU32::new(2) };
+    let shown = of(SocketOptions { backlog: NonZeroU32::new(9), keepalive: Some(on) });
+    assert_eq!(shown["backlog"], 9);
+    assert_eq!(shown["keepalive"], json!({ "idle_ms": 7000, "interval_ms": null, "count": 2 }));
+    assert_eq!(of(SocketOptions { backlog: None, keepalive: Some(Keepalive::Off) })["keepalive"], "off");
 }

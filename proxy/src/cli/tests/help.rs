@@ -12,7 +12,7 @@ fn every_command_ends_with_three_examples() {
     let help = |mut command: clap::Command| command.render_long_help().to_string();
     let mut all = vec![help(Cli::command())];
     all.extend(Cli::command().get_subcommands().cloned().map(help));
-    assert_eq!(all.len(), 4);
+    assert_eq!(all.len(), 5);
     for text in all {
         let (_, examples) = text.split_once("Examples:").unwrap_or_else(|| panic!("no examples: {text}"));
         let commands = examples.lines().filter(|line| line.starts_with("  ") && line.contains("sluice "));

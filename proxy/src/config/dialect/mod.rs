@@ -4,6 +4,7 @@ mod ambassador;
 mod cluster;
 mod fields;
 mod kong;
+mod log_to;
 mod merge;
 mod names;
 mod report;
@@ -12,6 +13,7 @@ mod secret;
 mod selector;
 mod strangers;
 mod words;
+mod write;
 mod yaml;
 
 #[cfg(test)]
@@ -29,6 +31,7 @@ use super::settings::Settings;
 pub(super) use report::Place;
 pub use selector::{LabelSelector, SelectorError};
 pub(super) use words::nearest;
+pub use write::{Language, Written, write};
 pub(super) use yaml::{Document, parse};
 
 use cluster::Cluster;

@@ -10,7 +10,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
 use super::{Flaw, MaterialError, Piece, pem};
-use crate::config::model::Identity;
+use crate::config::model::{Identity, PrivateKey};
 use crate::crypto;
 
 /// Proves a chain and its key. Whether they are in date is another question: [`out_of_date`].
@@ -21,6 +21,7 @@ pub(in crate::config) fn identity(
 ) -> Result<Identity, MaterialError> {
     let certificates = pem::certificates(chain)?;
     let private_key = pem::private_key(key)?;
+    let kept = PrivateKey::new(private_key.clone_key());
     let mut expires = i64::MAX;
     for (index, der) in certificates.iter().enumerate() {
         let invalid = |_quotes| chain.flaw(Flaw::Certificate(index + 1));
@@ -36,7 +37,7 @@ pub(in crate::config) fn identity(
         Err(Error::InconsistentKeys(_)) => return Err(chain.flaw(Flaw::Mismatch(key.name.clone()))),
         Err(_) => return Err(chain.flaw(Flaw::Certificate(1))),
     }
-    Ok(Identity { source, key: Arc::new(certified), expires })
+    Ok(Identity { source, key: Arc::new(certified), private_key: kept, expires })
 }
 
 /// Which certificate of the chain is over or has not begun, if one is: `the certificate of CN=pay ended on …`.

@@ -1,5 +1,6 @@
 //! Where else than to standard output an account of a connection goes.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub struct RouteLogs {
 /// Sinks that are equal are one: they share a queue and a connection, and keep both through reloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSink {
-    /// Who declared it, for people: `TCPMapping default/pay`, `plugin tcp-log of service pay`.
+    /// What people call it: its URL, or who declared it, such as `plugin tcp-log of service pay`.
     pub name: Arc<str>,
     /// Where lines go.
     pub destination: LogDestination,
@@ -32,6 +33,24 @@ pub struct LogSink {
     pub timeout: Duration,
     /// What waits, and how it is sent.
     pub queue: LogQueue,
+}
+
+impl fmt::Display for LogSink {
+    /// Where lines go and what it is called, without a path or a header of HTTP: both may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme =
+            |tls: &Option<_>, [clear, secure]: [&'static str; 2]| if tls.is_some() { secure } else { clear };
+        let to = match &self.destination {
+            LogDestination::Tcp { service, tls, .. } => {
+                format!("{}://{service}", scheme(tls, ["tcp", "tls"]))
+            }
+            LogDestination::File { path, .. } => format!("file://{}", path.display()),
+            LogDestination::Http(request) => {
+                format!("{}://{}", scheme(&request.tls, ["http", "https"]), request.service)
+            }
+        };
+        if self.name.starts_with(&to) { f.write_str(&to) } else { write!(f, "{to} ({})", self.name) }
+    }
 }
 
 /// Where lines go.
@@ -128,7 +147,8 @@ impl LogMethod {
     }
 }
 
-/// Lines that wait to be sent, and how they are. The defaults are Kong's (`queue` of its plugins).
+/// Lines that wait to be sent, and how they are. The defaults are those of Kong's plugins (`queue`), but that the
+/// pauses do not grow beyond what a restart takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogQueue {
     /// How many may wait; a further one is dropped.
@@ -151,7 +171,7 @@ impl Default for LogQueue {
             batch: NonZeroUsize::MIN,
             delay: Duration::from_secs(1),
             retry: Duration::from_secs(60),
-            pauses: (Duration::from_millis(10), Duration::from_secs(60)),
+            pauses: (Duration::from_millis(10), Duration::from_secs(2)),
         }
     }
 }

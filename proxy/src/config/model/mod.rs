@@ -23,8 +23,8 @@ pub use limits::{Limits, Rate, SourceLimits};
 pub use log_sink::{LogDestination, LogMethod, LogQueue, LogRequest, LogSink, RouteLogs};
 pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use tls::{
-    CertificateName, Certificates, ClientCertificates, Identity, NameSent, Origination, Parameters,
-    SanPattern, ServerName, Termination, Trust, Verification, Versions,
+    Authorities, CertificateName, Certificates, ClientCertificates, Identity, NameSent, NamesChecked,
+    Origination, Parameters, PrivateKey, SanPattern, ServerName, Termination, Trust, Verification, Versions,
 };
 
 /// Everything that is to be served: the outcome of loading a set of documents.

@@ -1,12 +1,15 @@
 //! The access log: one line about a connection at its close, and where asked for at its opening
 //! and every so often while it lives.
 
+mod account;
 mod line;
 #[cfg(test)]
 mod tests;
 
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
+
+pub(super) use account::account;
 
 use super::handle::Connections;
 use super::queue::{Guard, Periodic, Queue};

@@ -35,6 +35,7 @@ fn conn(id: u64) -> ConnSnapshot {
         sent_in_kernel: 3 << 29,
         duration_ms: 12_500,
         connect_us: 840,
+        routed: None,
     }
 }
 

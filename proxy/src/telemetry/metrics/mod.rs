@@ -20,7 +20,7 @@ use prometheus::{
 use super::names::{self, Metric};
 use super::{Attempt, CloseReason, ConnSnapshot, Handshake, RelayKind, Side};
 use crate::config::diagnostic::{Diagnostic, Severity};
-use crate::config::model::Config;
+use crate::config::model::{Config, LogDestination};
 use ledger::Ledger;
 use process::Process;
 pub(super) use scrape::Sources;
@@ -75,6 +75,7 @@ pub(super) struct Metrics {
     integrity_failures: IntCounter,
     lines_lost: IntCounter,
     log_lines_lost: IntCounter,
+    log_sink_lines: IntCounterVec,
     usage: Usage,
     process: Process,
 }
@@ -125,24 +126,34 @@ impl Metrics {
             integrity_failures: register(r, IntCounter::with_opts(opts(&names::KERNEL_INTEGRITY_FAILURES)))?,
             lines_lost: register(r, IntCounter::with_opts(opts(&names::LINES_LOST)))?,
             log_lines_lost: register(r, IntCounter::with_opts(opts(&names::LOG_LINES_LOST)))?,
+            log_sink_lines: counters(r, &names::LOG_SINK_LINES)?,
             usage: Usage::new(r)?,
             process: Process::new(r)?,
             scraping: Mutex::default(),
             ledger: Mutex::default(),
             registry,
         }
-        .with_handshakes())
+        .with_known())
     }
 
-    /// Handshakes are counted from 0, so that a first one is an increase.
-    fn with_handshakes(self) -> Self {
+    /// What has few labels, all known, is counted from 0, so that a first one is an increase.
+    fn with_known(self) -> Self {
         for side in [Side::Downstream, Side::Upstream] {
             for how in Handshake::ALL {
                 self.handshakes.with_label_values(&[side.as_str(), how.as_str()]);
             }
             self.handshake_duration.with_label_values(&[side.as_str()]);
         }
+        for kind in LogDestination::WORDS {
+            for result in ["written", "dropped"] {
+                self.log_sink_lines.with_label_values(&[kind, result]);
+            }
+        }
         self
+    }
+
+    pub(super) fn sunk(&self, kind: &str, result: &str, lines: u64) {
+        self.log_sink_lines.with_label_values(&[kind, result]).inc_by(lines);
     }
 
     pub(super) fn accepted(&self, listener: SocketAddr) {

@@ -73,6 +73,7 @@ fn conn(id: u64, mapping: &str, moved: u64) -> ConnSnapshot {
         sent_in_kernel: moved,
         duration_ms: 1500,
         connect_us: 400,
+        routed: None,
     }
 }
 

@@ -55,7 +55,7 @@ async fn a_refusal_is_retried_on_the_next_endpoint_within_the_budget() {
         let balancing = Balancing { attempts, backup: Some(service(up)), ..Balancing::default() };
         let pool = Pool::new(&mapping(refusing, balancing), None);
         let dialled = dialer.dial(&pool, CLIENT, Duration::from_secs(3)).await;
-        assert_eq!(dialled.attempts, attempts);
+        assert_eq!(dialled.tried.len(), usize::try_from(attempts).unwrap());
         assert_eq!(dialled.result.ok().map(|connected| connected.address), reached);
     }
 }
@@ -66,7 +66,7 @@ async fn connections_come_from_the_source_address() {
     let source = SourceAddress { ipv4: Some(Ipv4Addr::new(127, 0, 0, 77)), ipv6: None };
     let pool = Pool::new(&mapping(up, Balancing { source, ..Balancing::default() }), None);
     let dialled = dialer().dial(&pool, CLIENT, Duration::from_secs(3)).await;
-    assert_eq!(dialled.attempts, 1);
+    assert_eq!(dialled.tried.len(), 1);
     let _connected = dialled.result.unwrap();
     let (_, peer) = listener.accept().await.unwrap();
     assert_eq!(peer.ip(), Ipv4Addr::new(127, 0, 0, 77));
@@ -80,7 +80,7 @@ async fn a_source_address_that_is_not_ours_blames_no_endpoint() {
     let (_other, own) = listener().await;
     let pool = Pool::new(&mapping(own, balancing), None);
     let dialled = dialer().dial(&pool, CLIENT, Duration::from_secs(3)).await;
-    assert_eq!(dialled.attempts, 1, "the next endpoint would fare no better");
+    assert_eq!(dialled.tried.len(), 1, "the next endpoint would fare no better");
     let error = dialled.result.unwrap_err().to_string();
     assert!(error.starts_with("192.0.2.1 is not to connect from: "), "{error}");
 }

@@ -7,7 +7,7 @@ use super::binds;
 use super::group::Candidate;
 use super::listener::Stacks;
 use super::module::Module;
-use super::overrides::{BalancingOverrides, Overrides};
+use super::overrides::{BalancingOverrides, Overrides, RouteOverrides};
 use super::resolution::{Asker, Destination};
 use super::resolvers::Resolvers;
 use super::spec::Spec;
@@ -44,15 +44,16 @@ pub(super) fn lower(
         found.extend(report.into_diagnostics());
         return None;
     }
-    let Lowered { binds, way, weight, mapping } = lowered?;
+    let Lowered { binds, way, route, weight, mapping } = lowered?;
     let Way { matcher, downstream, proxy_protocol, prelude } = way;
-    Some(Candidate { binds, matcher, downstream, proxy_protocol, prelude, weight, mapping, report })
+    Some(Candidate { binds, matcher, downstream, proxy_protocol, prelude, route, weight, mapping, report })
 }
 
 /// What a mapping comes to.
 struct Lowered {
     binds: Vec<SocketAddr>,
     way: Way,
+    route: RouteOverrides,
     weight: Option<u16>,
     mapping: Mapping,
 }
@@ -120,7 +121,7 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         timeouts: overrides.bounds.timeouts,
         limits: overrides.bounds.limits,
     };
-    Some(Lowered { binds, way: way?, weight: spec.weight, mapping })
+    Some(Lowered { binds, way: way?, route: overrides.route, weight: spec.weight, mapping })
 }
 
 fn families(

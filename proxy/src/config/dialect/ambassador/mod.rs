@@ -9,6 +9,7 @@ mod listener;
 mod mapping;
 mod module;
 mod namespace;
+mod networks;
 mod overrides;
 mod proxy_protocol;
 mod resolution;
@@ -19,6 +20,7 @@ mod spec;
 mod tls;
 mod way;
 mod weights;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ use self::module::Module;
 use self::resolvers::Resolvers;
 use self::scope::Scope;
 use self::tls::Tls;
+pub(super) use self::write::write;
 use super::cluster::Cluster;
 use super::merge::Claim;
 use super::report::Report;

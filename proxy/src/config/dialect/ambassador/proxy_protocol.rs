@@ -1,9 +1,6 @@
 //! Annotations about the PROXY protocol: whose headers a `Listener` takes, and which one a mapping's upstream gets.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-
+use super::networks;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
@@ -29,7 +26,8 @@ pub(super) fn sources(resource: &Resource<'_>, in_stack: bool, report: &Report) 
         return ProxySources::Everyone;
     };
     warn_unknown(&annotations, report);
-    let Some(texts) = annotations.texts(FROM) else {
+    let without = "to take everybody's headers";
+    let Some(networks) = networks::read(&annotations, FROM, without, report) else {
         return ProxySources::Everyone;
     };
     if !in_stack {
@@ -37,40 +35,7 @@ pub(super) fn sources(resource: &Resource<'_>, in_stack: bool, report: &Report) 
                        it out";
         report.warn(annotations.path(FROM), message);
     }
-    ProxySources::Networks(networks(&texts, &annotations, report))
-}
-
-/// A list, or one string with commas or lines between, or in brackets: Kubernetes takes nothing but text in
-/// annotations.
-fn networks(texts: &[String], annotations: &Fields<'_>, report: &Report) -> Vec<IpNet> {
-    let items = texts
-        .iter()
-        .flat_map(|text| text.split([',', '\n']))
-        .map(|item| item.trim_matches(|c: char| c.is_whitespace() || "[]\"'".contains(c)))
-        .filter(|item| !item.is_empty());
-    let mut networks = Vec::new();
-    let mut named = false;
-    for item in items {
-        named = true;
-        match network(item) {
-            Some(network) => networks.push(network),
-            None => report.discard(
-                annotations.path(FROM),
-                format!("{item:?} is no network; write one such as 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1"),
-            ),
-        }
-    }
-    if !named {
-        let message =
-            "names nobody; give networks such as 10.0.0.0/8, or leave it out to take everybody's headers";
-        report.discard(annotations.path(FROM), message);
-    }
-    networks
-}
-
-/// A network, or an address alone.
-fn network(item: &str) -> Option<IpNet> {
-    item.parse::<IpNet>().map(|net| net.trunc()).or_else(|_| item.parse::<IpAddr>().map(IpNet::from)).ok()
+    ProxySources::Networks(networks)
 }
 
 fn warn_unknown(annotations: &Fields<'_>, report: &Report) {

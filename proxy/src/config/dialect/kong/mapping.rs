@@ -71,12 +71,8 @@ impl<'a> Mappings<'a> {
     fn make(&self, service: &Service, route: &Route, way: Way) -> Result<Mapping, Broken> {
         let entity = &self.entities.all[service.index];
         let is_raw = route.has(Protocol::TlsPassthrough) || service.protocol == Protocol::Tcp;
-        let around = Around {
-            hosts: vec![&service.host],
-            name: None,
-            client_certificate: None,
-            preserve_host: way == Way::PreservingHost,
-        };
+        let around =
+            Around { name: None, client_certificate: None, preserve_host: way == Way::PreservingHost };
         let originate = match is_raw {
             true => None,
             false => {

@@ -8,10 +8,9 @@ use super::certificate::Store;
 use super::entity::Entity;
 use super::index::{Broken, Index};
 use super::service::Service;
-use crate::config::dialect::names;
 use crate::config::material::{Files, Taken};
 use crate::config::model::{
-    Host, Identity, NameSent, Origination, Parameters, SanPattern, ServerName, Trust, Verification,
+    Authorities, Identity, NameSent, NamesChecked, Origination, Parameters, ServerName, Trust, Verification,
 };
 use crate::config::settings::{Settings, UpstreamTlsVerify};
 
@@ -26,9 +25,7 @@ pub(super) struct Originations<'a> {
 }
 
 /// What a service's upstream asks for, or is.
-pub(super) struct Around<'a> {
-    /// Every host that a connection may go to.
-    pub(super) hosts: Vec<&'a Host>,
+pub(super) struct Around {
     /// An upstream's `host_header`.
     pub(super) name: Option<ServerName>,
     /// An upstream's client certificate.
@@ -48,7 +45,7 @@ impl<'a> Originations<'a> {
         service: &Service,
         entity: &Entity,
         entities: &Index,
-        around: &Around<'_>,
+        around: &Around,
     ) -> Result<Arc<Origination>, Broken> {
         // The service's own comes first, as in Kong.
         let certificate = service.client_certificate.or(around.client_certificate);
@@ -62,7 +59,7 @@ impl<'a> Originations<'a> {
             name: entity.label().into(),
             identity,
             server_name,
-            verification: self.verification(service, entity, entities, around)?,
+            verification: self.verification(service, entity, entities)?,
             parameters: Parameters::default(),
         };
         let mut made = self.made.borrow_mut();
@@ -87,7 +84,6 @@ impl<'a> Originations<'a> {
         service: &Service,
         entity: &Entity,
         entities: &Index,
-        around: &Around<'_>,
     ) -> Result<Verification, Broken> {
         let field = entity.at("tls_verify");
         let everywhere = self.settings.upstream_tls_verify == UpstreamTlsVerify::System;
@@ -100,19 +96,12 @@ impl<'a> Originations<'a> {
             }
             return Ok(Verification::None);
         }
-        let trust = match &service.authorities {
-            Some(authorities) => Some(self.chosen(authorities, entity, entities)?),
-            None => self.of_settings(entity)?,
-        };
-        let Some(trust) = trust else {
-            return Ok(Verification::System);
-        };
-        let names = match &around.name {
-            Some(name) => vec![SanPattern::Dns(Arc::clone(name))],
-            None => around.hosts.iter().filter_map(|host| pattern(host)).collect(),
+        let authorities = match &service.authorities {
+            Some(authorities) => Authorities::Given(self.chosen(authorities, entity, entities)?),
+            None => self.of_settings(entity)?.map_or(Authorities::System, Authorities::Given),
         };
         let depth = Some(service.depth.unwrap_or(self.settings.kong.verify_depth));
-        Ok(Verification::Chain { trust, names, depth })
+        Ok(Verification::Chain { authorities, names: NamesChecked::Sent, depth })
     }
 
     fn chosen(&self, authorities: &[usize], entity: &Entity, entities: &Index) -> Result<Trust, Broken> {
@@ -150,12 +139,5 @@ impl<'a> Originations<'a> {
             );
         }
         Ok(Some(Trust { source: setting.into(), roots, revoked: Vec::new() }))
-    }
-}
-
-fn pattern(host: &Host) -> Option<SanPattern> {
-    match host {
-        Host::Ip(address) => Some(SanPattern::Ip(*address)),
-        Host::Name(name) => names::server_name(name).map(SanPattern::Dns),
     }
 }

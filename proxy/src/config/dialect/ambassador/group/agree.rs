@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Candidate;
-use crate::config::model::{Downstream, Matcher, Prelude};
+use crate::config::model::{Access, Downstream, Matcher, Prelude};
 
 /// Discards the members of one port that cannot be served together: the first decides what belongs to the port,
 /// except that those with a host, of which there may be many, come before one without.
@@ -14,6 +14,10 @@ pub(super) fn reconcile(bind: SocketAddr, members: &[&Candidate]) {
     let with_host = with_host.map(|member| member.report.whereabouts());
     let mut kept: Vec<&Candidate> = Vec::new();
     for member in members() {
+        if let Some((field, why)) = open_beside_restricted(bind, member, members()) {
+            member.report.discard(field, why);
+            continue;
+        }
         match conflict(bind, member, &kept, with_host.as_deref()) {
             None => {
                 overlap(member, &kept);
@@ -30,10 +34,10 @@ fn conflict(
     member: &Candidate,
     kept: &[&Candidate],
     with_host: Option<&str>,
-) -> Option<(&'static str, String)> {
+) -> Option<(String, String)> {
     if let (Matcher::Any, Some(other)) = (&member.matcher, with_host) {
         return Some((
-            "spec.host",
+            "spec.host".to_owned(),
             format!(
                 "is missing, and {other} on {bind} has one, so clients are told apart by it; give this one a host, \
                  or a port of its own"
@@ -43,7 +47,7 @@ fn conflict(
     let first = kept.first()?;
     if first.prelude != member.prelude {
         return Some((
-            "metadata.annotations.sluice.dev/starttls",
+            "metadata.annotations.sluice.dev/starttls".to_owned(),
             format!(
                 "is {} here and {} in {}, and all of {bind} must agree; make them the same, or use another port",
                 shown(member.prelude),
@@ -53,6 +57,9 @@ fn conflict(
         ));
     }
     let same = kept.iter().find(|other| other.matcher == member.matcher)?;
+    if let Some(annotation) = member.route.differs(&same.route) {
+        return Some(disagreement(bind, annotation, same));
+    }
     let both = |downstream: &Downstream| matches!(downstream, Downstream::Raw);
     (both(&same.downstream) != both(&member.downstream)).then(|| {
         let (this, that) = match member.downstream {
@@ -61,10 +68,33 @@ fn conflict(
         };
         let other = same.report.whereabouts();
         (
-            "spec.host",
+            "spec.host".to_owned(),
             format!("is {this} here and {that} by {other} on {bind}; give them different hosts, or the same sluice.dev/tls-mode"),
         )
     })
+}
+
+/// A member that would let in whom another of its route keeps out, whichever comes first.
+fn open_beside_restricted<'a>(
+    bind: SocketAddr,
+    member: &Candidate,
+    mut members: impl Iterator<Item = &'a Candidate>,
+) -> Option<(String, String)> {
+    if member.route.access != Access::default() {
+        return None;
+    }
+    let restricted =
+        members.find(|other| other.matcher == member.matcher && other.route.access != Access::default())?;
+    Some(disagreement(bind, member.route.differs(&restricted.route)?, restricted))
+}
+
+/// What a route's mappings must agree about, since it is decided before one of them is chosen.
+fn disagreement(bind: SocketAddr, annotation: &'static str, other: &Candidate) -> (String, String) {
+    let other = other.report.whereabouts();
+    let why = format!(
+        "is not the same here as in {other}, with which it shares connections on {bind}; make them the same"
+    );
+    (format!("metadata.annotations.{annotation}"), why)
 }
 
 fn shown(prelude: Option<Prelude>) -> &'static str {

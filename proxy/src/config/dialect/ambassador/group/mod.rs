@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use self::agree::reconcile;
+use super::overrides::RouteOverrides;
 use super::weights::{Flaw, share};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::merge::Claim;
@@ -25,6 +26,8 @@ pub(super) struct Candidate {
     pub(super) proxy_protocol: Option<ProxySources>,
     /// What its clients say before TLS.
     pub(super) prelude: Option<Prelude>,
+    /// What belongs to all mappings of its route.
+    pub(super) route: RouteOverrides,
     /// As declared.
     pub(super) weight: Option<u16>,
     /// Its weight is still to be found.
@@ -103,7 +106,10 @@ fn route(bind: SocketAddr, group: &[&Candidate]) -> Route {
         Matcher::Any | Matcher::Cleartext => bind.to_string(),
         Matcher::Tls { name, .. } => format!("{bind} for {name}"),
     };
-    Route::new(matcher, downstream, weigh(&at, group))
+    // The same for all too: who disagreed is not among them.
+    let RouteOverrides { access, .. } = &group[0].route;
+    let route = Route::new(matcher, downstream, weigh(&at, group));
+    Route { access: access.clone(), logs: group[0].route.logs(), ..route }
 }
 
 fn weigh(at: &str, group: &[&Candidate]) -> Vec<Mapping> {

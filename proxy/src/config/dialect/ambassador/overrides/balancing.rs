@@ -10,21 +10,21 @@ use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::model::{Balancing, Check, Ejection, Policy, SourceAddress};
 
-const POLICY: &str = "sluice.dev/load-balancer";
-const ATTEMPTS: &str = "sluice.dev/connect-attempts";
-const SOURCE: &str = "sluice.dev/source-address";
-const BACKUP: &str = "sluice.dev/backup-service";
-const SLOW_START: &str = "sluice.dev/slow-start-ms";
-const EJECT_AFTER: &str = "sluice.dev/eject-after";
-const EJECT: &str = "sluice.dev/eject-ms";
-const EJECT_MOST: &str = "sluice.dev/eject-max-ms";
-const EJECT_SHARE: &str = "sluice.dev/eject-max-percent";
-const CHECK: &str = "sluice.dev/check-interval-ms";
-const CHECK_TIMEOUT: &str = "sluice.dev/check-timeout-ms";
-const CHECK_HEALTHY: &str = "sluice.dev/check-healthy";
-const CHECK_UNHEALTHY: &str = "sluice.dev/check-unhealthy";
-const CHECK_SEND: &str = "sluice.dev/check-send";
-const CHECK_EXPECT: &str = "sluice.dev/check-expect";
+pub(in crate::config::dialect::ambassador) const POLICY: &str = "sluice.dev/load-balancer";
+pub(in crate::config::dialect::ambassador) const ATTEMPTS: &str = "sluice.dev/connect-attempts";
+pub(in crate::config::dialect::ambassador) const SOURCE: &str = "sluice.dev/source-address";
+pub(in crate::config::dialect::ambassador) const BACKUP: &str = "sluice.dev/backup-service";
+pub(in crate::config::dialect::ambassador) const SLOW_START: &str = "sluice.dev/slow-start-ms";
+pub(in crate::config::dialect::ambassador) const EJECT_AFTER: &str = "sluice.dev/eject-after";
+pub(in crate::config::dialect::ambassador) const EJECT: &str = "sluice.dev/eject-ms";
+pub(in crate::config::dialect::ambassador) const EJECT_MOST: &str = "sluice.dev/eject-max-ms";
+pub(in crate::config::dialect::ambassador) const EJECT_SHARE: &str = "sluice.dev/eject-max-percent";
+pub(in crate::config::dialect::ambassador) const CHECK: &str = "sluice.dev/check-interval-ms";
+pub(in crate::config::dialect::ambassador) const CHECK_TIMEOUT: &str = "sluice.dev/check-timeout-ms";
+pub(in crate::config::dialect::ambassador) const CHECK_HEALTHY: &str = "sluice.dev/check-healthy";
+pub(in crate::config::dialect::ambassador) const CHECK_UNHEALTHY: &str = "sluice.dev/check-unhealthy";
+pub(in crate::config::dialect::ambassador) const CHECK_SEND: &str = "sluice.dev/check-send";
+pub(in crate::config::dialect::ambassador) const CHECK_EXPECT: &str = "sluice.dev/check-expect";
 
 /// Every one of them.
 pub(super) const NAMES: [&str; 15] = [

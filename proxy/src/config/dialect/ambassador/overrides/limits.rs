@@ -9,12 +9,13 @@ use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
 use crate::config::model::{Limits, Rate, SourceLimits};
 
-pub(super) const RATE: &str = "sluice.dev/connection-rate";
-pub(super) const BURST: &str = "sluice.dev/connection-burst";
-pub(super) const PER_SOURCE: &str = "sluice.dev/max-connections-per-source";
-pub(super) const SOURCE_RATE: &str = "sluice.dev/connection-rate-per-source";
-pub(super) const SOURCE_BURST: &str = "sluice.dev/connection-burst-per-source";
-pub(super) const BANDWIDTH: &str = "sluice.dev/bandwidth";
+pub(in crate::config::dialect::ambassador) const RATE: &str = "sluice.dev/connection-rate";
+pub(in crate::config::dialect::ambassador) const BURST: &str = "sluice.dev/connection-burst";
+pub(in crate::config::dialect::ambassador) const PER_SOURCE: &str = "sluice.dev/max-connections-per-source";
+pub(in crate::config::dialect::ambassador) const SOURCE_RATE: &str = "sluice.dev/connection-rate-per-source";
+pub(in crate::config::dialect::ambassador) const SOURCE_BURST: &str =
+    "sluice.dev/connection-burst-per-source";
+pub(in crate::config::dialect::ambassador) const BANDWIDTH: &str = "sluice.dev/bandwidth";
 
 /// One that a rate may be told in at most: a nanosecond, the clock's step, is still far below its interval.
 const MOST_PER_UNIT: u32 = 1_000_000;

@@ -2,11 +2,13 @@
 
 mod balancing;
 mod limits;
+mod route;
 mod tls;
 
 use std::time::Duration;
 
 pub(super) use balancing::BalancingOverrides;
+pub(super) use route::RouteOverrides;
 pub(super) use tls::TlsOverrides;
 
 use super::proxy_protocol;
@@ -18,11 +20,11 @@ use crate::config::dialect::words::nearest;
 use crate::config::model::{Limits, ProxyVersion, RelayChoice, Timeouts};
 
 const PREFIX: &str = "sluice.dev/";
-const RELAY: &str = "sluice.dev/relay";
-const CONNECT: &str = "sluice.dev/connect-timeout-ms";
-const HALF_CLOSED: &str = "sluice.dev/half-closed-timeout-ms";
-const MAX_AGE: &str = "sluice.dev/max-connection-age-ms";
-const IDLE: &str = "sluice.dev/idle-timeout-ms";
+pub(in crate::config::dialect::ambassador) const RELAY: &str = "sluice.dev/relay";
+pub(in crate::config::dialect::ambassador) const CONNECT: &str = "sluice.dev/connect-timeout-ms";
+pub(in crate::config::dialect::ambassador) const HALF_CLOSED: &str = "sluice.dev/half-closed-timeout-ms";
+pub(in crate::config::dialect::ambassador) const MAX_AGE: &str = "sluice.dev/max-connection-age-ms";
+pub(in crate::config::dialect::ambassador) const IDLE: &str = "sluice.dev/idle-timeout-ms";
 /// How long and how much: a mapping's, and the Module's for all that do not say.
 const BOUNDS: [&str; 9] = [
     CONNECT,
@@ -36,7 +38,19 @@ const BOUNDS: [&str; 9] = [
     limits::BANDWIDTH,
 ];
 /// A mapping's alone, besides those about its endpoints.
-const OWN: [&str; 6] = [RELAY, tls::MODE, tls::ALPN, tls::STARTTLS, tls::SANS, proxy_protocol::SEND];
+const OWN: [&str; 11] = [
+    RELAY,
+    tls::MODE,
+    tls::ALPN,
+    tls::STARTTLS,
+    tls::SANS,
+    tls::SNI,
+    tls::DEPTH,
+    proxy_protocol::SEND,
+    route::ALLOW,
+    route::DENY,
+    route::LOG_TO,
+];
 
 /// All of a mapping's.
 fn of_mapping() -> Vec<&'static str> {
@@ -46,6 +60,16 @@ fn of_mapping() -> Vec<&'static str> {
 /// All of the Module's. For idle time a mapping has a field of its CRD.
 fn of_module() -> Vec<&'static str> {
     [&[IDLE], &BOUNDS[..]].concat()
+}
+
+/// What annotations are called.
+pub(super) mod names {
+    pub(in crate::config::dialect::ambassador) use super::super::proxy_protocol::SEND;
+    pub(in crate::config::dialect::ambassador) use super::balancing::*;
+    pub(in crate::config::dialect::ambassador) use super::limits::*;
+    pub(in crate::config::dialect::ambassador) use super::route::{ALLOW, DENY, LOG_TO};
+    pub(in crate::config::dialect::ambassador) use super::tls::{ALPN, DEPTH, MODE, SANS, SNI, STARTTLS};
+    pub(in crate::config::dialect::ambassador) use super::{CONNECT, HALF_CLOSED, MAX_AGE, RELAY};
 }
 
 const METADATA: [&str; 16] = [
@@ -125,13 +149,14 @@ pub(super) struct Overrides {
     pub(super) tls: TlsOverrides,
     pub(super) proxy_protocol: Option<ProxyVersion>,
     pub(super) balancing: BalancingOverrides,
+    pub(super) route: RouteOverrides,
 }
 
 impl Overrides {
     /// Lays a mapping's annotations over what is in force without them.
     pub(super) fn read(resource: &Resource<'_>, defaults: Bounds, report: &Report) -> Self {
-        let (relay, tls, balancing) = Default::default();
-        let mut overrides = Self { relay, bounds: defaults, tls, proxy_protocol: None, balancing };
+        let (relay, tls, balancing, route) = Default::default();
+        let mut overrides = Self { relay, bounds: defaults, tls, proxy_protocol: None, balancing, route };
         let Some(metadata) = resource.metadata(report) else {
             return overrides;
         };
@@ -149,6 +174,7 @@ impl Overrides {
         self.tls = TlsOverrides::read(annotations, report);
         self.proxy_protocol = proxy_protocol::sent(annotations);
         self.balancing = BalancingOverrides::read(annotations, report);
+        self.route = RouteOverrides::read(annotations, report);
         let relays = [("auto", RelayChoice::Auto), ("splice", RelayChoice::Splice)];
         if let Some(relay) = annotations.choice(RELAY, &relays) {
             self.relay = relay;

@@ -7,6 +7,7 @@ mod listeners;
 mod mappings;
 mod proxy_protocol;
 mod resolvers;
+mod route;
 mod seeds;
 mod services;
 mod surroundings;

@@ -6,7 +6,7 @@ mod declared;
 mod glob;
 mod host;
 mod originate;
-mod parameters;
+pub(super) mod parameters;
 mod store;
 mod terminate;
 

@@ -44,6 +44,17 @@ pub(super) fn read(fields: &Fields<'_>, report: &Report) -> Parameters {
     }
 }
 
+/// A suite as it is read.
+pub(in crate::config::dialect::ambassador) fn suite_name(suite: CipherSuite) -> &'static str {
+    let boring = SUITES.iter().find(|(_, known)| *known == suite);
+    boring.map_or_else(|| suite.as_str().unwrap_or_default(), |(name, _)| name)
+}
+
+/// A group as it is read.
+pub(in crate::config::dialect::ambassador) fn group_name(group: NamedGroup) -> &'static str {
+    GROUPS.iter().find(|(_, known)| *known == group).map_or("", |(name, _)| name)
+}
+
 fn versions(fields: &Fields<'_>, report: &Report) -> Versions {
     let choices = [("v1.0", 0), ("v1.1", 1), ("v1.2", 2), ("v1.3", 3)];
     let least = fields.choice("min_tls_version", &choices);
