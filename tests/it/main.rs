@@ -13,6 +13,7 @@ mod convert;
 mod doctor;
 mod examples;
 mod flags;
+mod kong;
 mod log_sinks;
 mod proxy_protocol;
 mod tls;

@@ -12,11 +12,12 @@ use crate::config::fuzzing as config;
 pub type Target = fn(&[u8]);
 
 /// By name, which is that of a folder of `tests/fuzz/corpus`.
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 9] = [
     ("authorities", config::authorities),
     ("client-hello", hello::client_hello),
     ("documents", config::documents),
     ("identity", config::identity),
+    ("kong", config::kong),
     ("private-key", config::private_key),
     ("proxy-header", proxy_header::proxy_header),
     ("revocation-lists", config::revocation_lists),

@@ -9,6 +9,7 @@ mod env;
 mod index;
 mod listeners;
 mod mapping;
+mod plugin;
 mod protocol;
 mod route;
 mod service;
@@ -30,6 +31,7 @@ use self::env::Lookup;
 use self::index::Index;
 use self::listeners::{Assembly, nobody_listens};
 use self::mapping::Mappings;
+use self::plugin::Plugins;
 use self::protocol::Group;
 use self::route::{Read, Route};
 use self::service::Service;
@@ -82,7 +84,11 @@ fn assemble(
         .of(Kind::Service)
         .filter_map(|(index, entity)| Some((index, service::read(index, entity, entities).ok()?)))
         .collect();
-    let routes = routes(entities, &services, &surroundings, found);
+    let mut routes = routes(entities, &services, &surroundings, found);
+    let plugins = Plugins::read(entities, &routes, found);
+    let mut effects = HashMap::new();
+    routes
+        .retain(|route| plugins.of(route, entities).map(|found| effects.insert(route.index, found)).is_ok());
     if surroundings.addresses.is_empty() {
         nobody_listens(entities, &routes, found);
         return Vec::new();
@@ -90,14 +96,13 @@ fn assemble(
     let originations = Originations::new(&store, files, settings);
     let terminations = Terminations::new(&store, files, &settings.kong);
     let mappings = Mappings::new(entities, &services, &originations, settings);
-    let access = HashMap::new();
     let assembly = Assembly {
         entities,
         routes: &routes,
         surroundings: &surroundings,
         mappings: &mappings,
         terminations: &terminations,
-        access: &access,
+        effects: &effects,
         placed: RefCell::default(),
     };
     let claims = assembly.claims(&first.place);

@@ -2,6 +2,7 @@
 
 mod documents;
 mod listens;
+mod plugins;
 mod precedence;
 mod schema;
 
