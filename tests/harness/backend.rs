@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use rustix::net::{Shutdown, shutdown};
+
 /// A listening upstream. Its threads end with the test's process.
 #[derive(Debug)]
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
+    listener: TcpListener,
 }
 
 impl Backend {
@@ -22,6 +25,7 @@ impl Backend {
         let listener = TcpListener::bind(address).unwrap_or_else(|e| panic!("{address}: {e}"));
         let (address, handler) = (listener.local_addr().unwrap(), Arc::new(handler));
         let accepted = Arc::new(AtomicUsize::new(0));
+        let kept = listener.try_clone().unwrap();
         let count = Arc::clone(&accepted);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -30,7 +34,16 @@ impl Backend {
                 thread::spawn(move || handler(stream));
             }
         });
-        Self { address, accepted }
+        Self { address, accepted, listener: kept }
+    }
+
+    /// Listens no longer: who connects is refused, and another may have the address.
+    ///
+    /// # Panics
+    /// When the kernel does not let it.
+    pub(crate) fn stop(self) {
+        // The thread waits in accept(2), which this ends.
+        shutdown(&self.listener, Shutdown::Both).unwrap();
     }
 
     /// Sends back what comes, and the end of it.

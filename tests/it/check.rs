@@ -146,6 +146,22 @@ fn settings_reach_the_check() {
 }
 
 #[test]
+fn targets_are_told_and_asked_for_one_by_one() {
+    let hosts = file("10.0.0.7 db\n10.0.0.8 replica\n");
+    let several = "metadata: {annotations: {sluice.dev/targets: 'db:5432 weight 3, replica'}, name: db}";
+    let path = file(&GOOD.replace("metadata: {name: db}", several));
+    let ended = sluice(&["check", "--resolve", "--hosts-file", &hosts, "--resolv-conf", "/dev/null", &path]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for line in [
+        "    to db:5432 weight 3, replica:80 weight 1 (TCPMapping default/db)",
+        "TCPMapping default/db: db:5432 is at 10.0.0.7:5432",
+        "TCPMapping default/db: replica:80 is at 10.0.0.8:80",
+    ] {
+        assert!(ended.stdout.lines().any(|told| told == line), "{line}: {ended:?}");
+    }
+}
+
+#[test]
 fn endpoints_are_asked_for_where_somebody_wants_to_know() {
     let hosts = file("10.0.0.7 db\nfd00::7 db\n");
     let six = GOOD.replace("name: db", "name: six").replace("port: 5432,", "port: 1, enable_ipv4: false,");

@@ -4,7 +4,8 @@
 use std::io::{self, Write};
 
 use crate::config::model::{
-    Access, Between, Config, Downstream, Ends, Listener, Mapping, Matcher, NamePattern, Prelude, Route,
+    Access, Between, Config, Downstream, Ends, Listener, Mapping, Matcher, NamePattern, Prelude, Resolution,
+    Route,
 };
 
 /// Writes a paragraph for each listener.
@@ -65,7 +66,15 @@ fn described(mapping: &Mapping, route: &Route) -> String {
         Some(origination) => format!(", TLS begins by {}", origination.name),
         None => String::new(),
     };
-    format!("{share}to {} ({}){begun}", mapping.service, mapping.name)
+    format!("{share}to {} ({}){begun}", destination(mapping), mapping.name)
+}
+
+fn destination(mapping: &Mapping) -> String {
+    let Resolution::Targets(targets) = &mapping.resolution else {
+        return mapping.service.to_string();
+    };
+    let words = targets.iter().map(|target| format!("{} weight {}", target.service, target.weight));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// The sum of all shares.

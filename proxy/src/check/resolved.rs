@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::model::Config;
+use crate::config::model::{Config, Mapping, Resolution, Service};
 use crate::config::settings::Settings;
 use crate::upstream::Resolver;
 
@@ -33,7 +33,7 @@ pub(super) async fn resolve(config: &Config, settings: &Settings) -> Vec<Resolve
     resolver.follow(config.mappings());
     let deadline = Instant::now() + PATIENCE;
     let mut all = Vec::new();
-    for mapping in config.mappings() {
+    for mapping in &config.mappings().flat_map(parts).collect::<Vec<_>>() {
         let (endpoints, error) = match timeout_at(deadline, resolver.resolve(mapping)).await {
             Ok(Ok(endpoints)) => (endpoints.iter().map(|e| e.address.to_string()).collect(), None),
             Ok(Err(error)) => (Vec::new(), Some(error.to_string())),
@@ -43,6 +43,19 @@ pub(super) async fn resolve(config: &Config, settings: &Settings) -> Vec<Resolve
         all.push(Resolved { mapping, service, endpoints, error });
     }
     all
+}
+
+/// A mapping to each of its targets; itself where it has none.
+fn parts(mapping: &Mapping) -> Vec<Mapping> {
+    let Resolution::Targets(targets) = &mapping.resolution else {
+        return vec![mapping.clone()];
+    };
+    let to = |service: &Service| Mapping {
+        service: service.clone(),
+        resolution: Resolution::Dns,
+        ..mapping.clone()
+    };
+    targets.iter().map(|target| to(&target.service)).collect()
 }
 
 impl fmt::Display for Resolved {

@@ -10,7 +10,7 @@ use super::farewell::farewell;
 use super::side::{Raw, Side, register, release};
 use super::{ConnRecord, Ctx};
 use crate::classify::Introduced;
-use crate::config::model::{Mapping, Prelude, ProxyVersion};
+use crate::config::model::{Host, Mapping, Prelude, ProxyVersion};
 use crate::relay::Spoken;
 use crate::relay::tls::Leg;
 use crate::route::Target;
@@ -31,7 +31,8 @@ pub(super) async fn reach<S>(
     let dialled = ctx.dialer.dial(&target.pool, record.peer().ip(), mapping.timeouts.connect).await;
     let Dialled { tried, result } = dialled;
     record.attempted(tried);
-    let Connected { socket, address, seat } = result.map_err(|error| refused(&error, record, mapping))?;
+    let Connected { socket, address, host, seat } =
+        result.map_err(|error| refused(&error, record, mapping))?;
     record.connected(address, seat, begun.elapsed());
     let deadline = begun + mapping.timeouts.connect;
     let upstream = match mapping.proxy_protocol {
@@ -42,7 +43,7 @@ pub(super) async fn reach<S>(
     if mapping.prelude.is_none() && target.originate.is_none() {
         return Ok(Side::Raw(upstream));
     }
-    Box::pin(prepare(upstream, target, deadline, record, ctx)).await
+    Box::pin(prepare(upstream, &host, target, deadline, record, ctx)).await
 }
 
 /// Tells the upstream whose connection it is, before anybody else says anything.
@@ -82,6 +83,7 @@ fn header(version: ProxyVersion, client: &Side, record: &ConnRecord) -> Vec<u8> 
 /// What the mapping's upstream wants to hear before the client's bytes.
 async fn prepare<S>(
     upstream: Raw,
+    host: &Host,
     target: &Target<S>,
     deadline: Instant,
     record: &ConnRecord,
@@ -105,7 +107,7 @@ async fn prepare<S>(
     match originate {
         None => Ok(Side::Raw(Raw { socket: release(stream)?, spoken })),
         Some(originator) => {
-            let secured = begin_tls(stream, originator, mapping, deadline, record, ctx).await;
+            let secured = begin_tls(stream, host, originator, mapping, deadline, record, ctx).await;
             secured.map(|leg| Side::Secured(Box::new(leg)))
         }
     }
@@ -113,6 +115,7 @@ async fn prepare<S>(
 
 async fn begin_tls(
     stream: TcpStream,
+    host: &Host,
     originator: &Originator,
     mapping: &Mapping,
     deadline: Instant,
@@ -120,7 +123,7 @@ async fn begin_tls(
     ctx: &Ctx,
 ) -> Result<Leg, CloseReason> {
     let begun = Instant::now();
-    let shaken = match originator.session(&mapping.service.host, record.server_name()) {
+    let shaken = match originator.session(host, record.server_name()) {
         Ok(session) => shake_hands(&stream, session, deadline, ctx.relays.buffers()).await,
         Err(error) => Err(error.into()),
     };
@@ -146,7 +149,7 @@ fn refused(error: &DialError, record: &ConnRecord, mapping: &Mapping) -> CloseRe
     match error {
         DialError::Resolve(_) => CloseReason::ResolveFailed,
         DialError::Timeout { .. } => CloseReason::ConnectTimeout,
-        DialError::NoEndpoint { .. } => CloseReason::NoUpstream,
+        DialError::NoEndpoint { .. } | DialError::Quorum { .. } => CloseReason::NoUpstream,
         DialError::Source { .. } | DialError::NoLocalPort { .. } => CloseReason::NoLocalPort,
         DialError::NoDescriptor { .. } => CloseReason::Overflow,
         DialError::Failed { .. } => CloseReason::ConnectFailed,

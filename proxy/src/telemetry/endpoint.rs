@@ -15,6 +15,8 @@ pub struct EndpointSnapshot {
     pub stats_name: Arc<str>,
     /// Its address.
     pub endpoint: SocketAddr,
+    /// The service that it is of.
+    pub service: String,
     /// Used only while none of the others is healthy.
     pub backup: bool,
     /// `up`, `ejected` (connections failed), `down` (checks failed), `drained` or `disabled` (by an operator).
@@ -27,7 +29,11 @@ pub struct EndpointSnapshot {
     pub active: u32,
     /// Connect failures in a row.
     pub failures: u32,
-    /// How long it is still left alone, in milliseconds.
+    /// Connections in a row that were not made in time, where the mapping counts them apart.
+    pub timeouts: u32,
+    /// How long it lately took to connect to, in microseconds; fades while nobody connects.
+    pub connect_us: Option<u128>,
+    /// How long it is still left alone, in milliseconds; nothing where only a check or an operator ends it.
     pub ejected_ms: Option<u64>,
 }
 

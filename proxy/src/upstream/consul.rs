@@ -155,7 +155,8 @@ fn endpoint(Entry { node, service }: &Entry, catalogue: &Catalogue) -> Option<En
         return None;
     };
     let weight = service.weights.as_ref().map_or(1, |weights| weights.passing);
-    Some(Endpoint { address: SocketAddr::new(ip.to_canonical(), service.port), weight })
+    let address = SocketAddr::new(ip.to_canonical(), service.port);
+    Some(Endpoint { weight, ..Endpoint::new(address) })
 }
 
 /// Percent-encoded, all but what RFC 3986 leaves alone.

@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::attempt::{self, Begun};
-use super::board::Seat;
+use super::board::{Nobody, Pick, Seat};
 use super::endpoint::Endpoint;
 use super::pool::Pool;
 use super::resolve::{Latest, ResolveError, Resolver};
-use crate::config::model::{Mapping, Service};
+use crate::config::model::{Host, Mapping, Service};
 use crate::counter::Place;
 use crate::telemetry::{Attempt, Telemetry};
 
@@ -35,6 +35,14 @@ pub enum DialError {
     NoEndpoint {
         /// Who was to be dialled.
         service: Service,
+    },
+    /// Too few of its endpoints are healthy.
+    #[error("no more than {quorum} % of {service} is healthy")]
+    Quorum {
+        /// Who was to be dialled.
+        service: Service,
+        /// Of which more has to be.
+        quorum: u8,
     },
     /// It did not answer in time.
     #[error("{service} did not answer within {after:?}")]
@@ -86,6 +94,7 @@ impl DialError {
             Self::Timeout { .. } => Attempt::Timeout,
             Self::Resolve(_)
             | Self::NoEndpoint { .. }
+            | Self::Quorum { .. }
             | Self::Source { .. }
             | Self::NoLocalPort { .. }
             | Self::NoDescriptor { .. } => Attempt::NotMade,
@@ -100,6 +109,8 @@ pub struct Connected {
     pub socket: OwnedFd,
     /// Whom it reached.
     pub address: SocketAddr,
+    /// As what that was found: the host of the service, or of the one of several that it is of.
+    pub host: Host,
     /// Counts it at its endpoint.
     pub seat: Seat,
 }
@@ -209,8 +220,8 @@ struct Race<'a> {
 
 struct Running {
     stream: TcpStream,
-    address: SocketAddr,
-    seat: Seat,
+    pick: Pick,
+    begun: Instant,
 }
 
 impl Race<'_> {
@@ -236,19 +247,27 @@ impl Race<'_> {
                     break;
                 }
             }
-            let Some((address, seat)) = self.pool.next(self.client, &self.tried, self.telemetry) else {
-                break;
+            let pick = match self.pool.next(self.client, &self.tried, self.telemetry) {
+                Ok(pick) => pick,
+                Err(Nobody::Left) => break,
+                Err(Nobody::Quorum) => {
+                    let service = self.pool.mapping.service.clone();
+                    let quorum = self.pool.rule().quorum.unwrap_or_default();
+                    self.last = DialError::Quorum { service, quorum };
+                    break;
+                }
             };
+            let (address, begun) = (pick.endpoint.address, Instant::now());
             self.tried.push(address);
             match attempt::begin(address, &self.pool.rule().source) {
                 Ok(Begun::Connected(socket)) => {
-                    return Some(self.won(Connected { socket, address, seat }, self.running.len()));
+                    return Some(self.won(socket, pick, begun, self.running.len()));
                 }
                 Ok(Begun::Waiting(stream)) => {
-                    self.running.push(Running { stream, address, seat });
+                    self.running.push(Running { stream, pick, begun });
                     return None;
                 }
-                Err(error) => self.lost(address, error),
+                Err(error) => self.lost(address, begun, error),
             }
         }
         self.over = true;
@@ -274,17 +293,19 @@ impl Race<'_> {
             }
             match timeout_at(until.into(), first(&self.running)).await {
                 Ok((index, Ok(()))) => {
-                    let Running { stream, address, seat } = self.running.remove(index);
+                    let Running { stream, pick, begun } = self.running.remove(index);
+                    let address = pick.endpoint.address;
                     let socket = stream.into_std().map_err(|source| DialError::Failed { address, source })?;
-                    return Ok(self.won(Connected { socket: socket.into(), address, seat }, index));
+                    return Ok(self.won(socket.into(), pick, begun, index));
                 }
                 Ok((index, Err(error))) => {
-                    let address = self.running.remove(index).address;
-                    self.lost(address, attempt::classify(address, error));
+                    let Running { pick, begun, .. } = self.running.remove(index);
+                    let address = pick.endpoint.address;
+                    self.lost(address, begun, attempt::classify(address, error));
                 }
                 Err(_elapsed) if left == 0 => {
-                    for Running { address, .. } in std::mem::take(&mut self.running) {
-                        self.lost(address, timeout());
+                    for Running { pick, begun, .. } in std::mem::take(&mut self.running) {
+                        self.lost(pick.endpoint.address, begun, timeout());
                     }
                     break;
                 }
@@ -298,20 +319,22 @@ impl Race<'_> {
     }
 
     /// Counts the winner. The first `overtaken` of those still running began before it, and did not answer.
-    fn won(&mut self, connected: Connected, overtaken: usize) -> Connected {
+    fn won(&mut self, socket: OwnedFd, winner: Pick, begun: Instant, overtaken: usize) -> Connected {
         let (pool, telemetry) = (self.pool, self.telemetry);
-        pool.connected(connected.address, telemetry);
+        let Pick { endpoint, backup, seat } = winner;
+        pool.connected(endpoint.address, begun.elapsed(), telemetry);
         telemetry.attempted(pool.label(), Attempt::Connected);
-        for (index, Running { address, .. }) in self.running.drain(..).enumerate() {
+        for (index, Running { pick, begun, .. }) in self.running.drain(..).enumerate() {
             telemetry.attempted(pool.label(), Attempt::Overtaken);
             if index < overtaken {
-                pool.failed(address, telemetry);
+                pool.failed(pick.endpoint.address, Some(begun.elapsed()), telemetry);
             }
         }
-        connected
+        let host = pool.service(&endpoint, backup).host.clone();
+        Connected { socket, address: endpoint.address, host, seat }
     }
 
-    fn lost(&mut self, address: SocketAddr, error: DialError) {
+    fn lost(&mut self, address: SocketAddr, begun: Instant, error: DialError) {
         let counted = error.counted();
         self.telemetry.attempted(self.pool.label(), counted);
         if counted == Attempt::NotMade {
@@ -319,7 +342,8 @@ impl Race<'_> {
             self.over = true;
         } else {
             tracing::debug!(mapping = %self.pool.name(), %error, "an attempt to connect failed");
-            self.pool.failed(address, self.telemetry);
+            let late = (counted == Attempt::Timeout).then(|| begun.elapsed());
+            self.pool.failed(address, late, self.telemetry);
         }
         self.last = error;
     }

@@ -9,6 +9,7 @@ mod dns;
 mod endpoint;
 mod health;
 mod introduce;
+mod latency;
 mod maglev;
 mod policy;
 mod pool;

@@ -4,12 +4,12 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::board::{Asking, Board, Event, Member, Order, Seat};
+use super::board::{Asking, Board, Event, Member, Nobody, Order, Pick};
 use super::endpoint::Endpoint;
-use super::health::{FULL, Transition};
-use crate::config::model::{Balancing, Mapping, Resolution, Service, Weight};
+use super::health::{FULL, Failures, Outcome, Transition};
+use crate::config::model::{Balancing, Host, Mapping, Resolution, Service, Weight};
 use crate::counter::{Counter, Place};
 use crate::telemetry::{EndpointSnapshot, Telemetry};
 
@@ -24,6 +24,15 @@ pub struct Pool {
     board: Mutex<Board>,
     /// Connections that are being tried another time.
     retries: Counter,
+}
+
+/// An endpoint as checks see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Checked {
+    pub(super) address: SocketAddr,
+    /// By which it was found.
+    pub(super) host: Host,
+    pub(super) healthy: bool,
 }
 
 /// What an operator changes about an endpoint.
@@ -111,13 +120,22 @@ impl Pool {
         let mapping = self.name();
         let (endpoint, transition) = match event {
             Event::Endpoint(endpoint, transition) => (endpoint, transition),
-            Event::NoneHealthy => return tracing::warn!(%mapping, "no endpoint is healthy: all are used"),
-            Event::SomeHealthy => return tracing::info!(%mapping, "an endpoint is healthy again"),
+            Event::TooFewHealthy => {
+                return match self.rule().quorum {
+                    None => tracing::warn!(%mapping, "no endpoint is healthy: all are used"),
+                    Some(quorum) => {
+                        tracing::warn!(%mapping, quorum, "too few endpoints are healthy: connections are refused");
+                    }
+                };
+            }
+            Event::EnoughHealthy => return tracing::info!(%mapping, "an endpoint is healthy again"),
         };
         match transition {
             Transition::Ejected { span } => {
                 telemetry.ejected(self.label());
-                tracing::warn!(%mapping, %endpoint, ?span, "endpoint ejected: too many connections to it failed");
+                let span =
+                    span.map_or_else(|| "until a check succeeds".to_owned(), |span| format!("{span:?}"));
+                tracing::warn!(%mapping, %endpoint, %span, "endpoint ejected: too many connections to it failed");
             }
             Transition::Returned => {
                 tracing::info!(%mapping, %endpoint, "endpoint is tried again after its ejection");
@@ -138,14 +156,26 @@ impl Pool {
         client: IpAddr,
         tried: &[SocketAddr],
         telemetry: &Telemetry,
-    ) -> Option<(SocketAddr, Seat)> {
+    ) -> Result<Pick, Nobody> {
         let asking = Asking { client, tried, now: Instant::now() };
         self.with(telemetry, |board| board.next(self.rule(), asking))
     }
 
+    /// Of which service an endpoint is.
+    pub(super) fn service(&self, endpoint: &Endpoint, backup: bool) -> &Service {
+        let own = &self.mapping.service;
+        match (&self.mapping.resolution, &self.backup) {
+            (_, Some(mapping)) if backup => &mapping.service,
+            (Resolution::Targets(targets), _) => {
+                targets.get(endpoint.target).map_or(own, |target| &target.service)
+            }
+            _ => own,
+        }
+    }
+
     /// How many endpoints could be next, and whether one is of another family than the last that was tried.
     pub(super) fn left(&self, tried: &[SocketAddr]) -> (usize, bool) {
-        self.board().left(tried)
+        self.board().left(self.rule(), tried)
     }
 
     /// Lets a connection be tried another time, and counts it as long as that takes; `None` where the mapping has as
@@ -154,29 +184,34 @@ impl Pool {
         self.retries.take(self.mapping.limits.retries)
     }
 
-    /// A connection to an endpoint was made.
-    pub(super) fn connected(&self, address: SocketAddr, telemetry: &Telemetry) {
-        self.with(telemetry, |board| board.connected(address, Instant::now()));
+    /// A connection to an endpoint was made, and took so long.
+    pub(super) fn connected(&self, address: SocketAddr, took: Duration, telemetry: &Telemetry) {
+        self.with(telemetry, |board| board.connected(address, took, Instant::now()));
     }
 
-    /// A connection to an endpoint came to nothing.
-    pub(super) fn failed(&self, address: SocketAddr, telemetry: &Telemetry) {
-        self.with(telemetry, |board| board.failed(address, self.rule(), Instant::now()));
+    /// A connection to an endpoint came to nothing; `late` is after how long that was given up.
+    pub(super) fn failed(&self, address: SocketAddr, late: Option<Duration>, telemetry: &Telemetry) {
+        self.with(telemetry, |board| board.failed(address, late, self.rule(), Instant::now()));
     }
 
     /// A check of an endpoint ended.
-    pub(super) fn checked(&self, address: SocketAddr, good: bool, telemetry: &Telemetry) {
-        telemetry.checked(self.label(), good);
+    pub(super) fn checked(&self, address: SocketAddr, outcome: Outcome, telemetry: &Telemetry) {
+        telemetry.checked(self.label(), outcome == Outcome::Good);
         if let Some(rule) = &self.rule().check {
-            self.with(telemetry, |board| board.checked(address, good, rule, Instant::now()));
+            self.with(telemetry, |board| board.checked(address, outcome, rule, Instant::now()));
         }
     }
 
-    /// Endpoints that checks have to ask.
-    pub(super) fn to_check(&self) -> Vec<SocketAddr> {
+    /// Endpoints that checks may have to ask.
+    pub(super) fn to_check(&self) -> Vec<Checked> {
         let board = self.board();
-        let asked = board.members().iter().filter(|member| member.order != Order::Disabled);
-        asked.map(|member| member.endpoint.address).collect()
+        let asked = board.members().iter().filter(|member| member.is_checked());
+        let checked = |member: &Member| Checked {
+            address: member.endpoint.address,
+            host: self.service(&member.endpoint, member.backup).host.clone(),
+            healthy: !member.health.is_down() && !member.health.is_ejected(),
+        };
+        asked.map(checked).collect()
     }
 
     /// Changes an endpoint; whether there is such a one.
@@ -185,10 +220,13 @@ impl Pool {
             let Some(member) = board.member(address) else { return false };
             match change {
                 Change::Order(order) => {
-                    if order == Order::Enabled && member.order != Order::Enabled {
+                    if order == Order::Enabled
+                        && (member.order != Order::Enabled || member.health.is_ejected())
+                    {
                         member.health.enabled(Instant::now());
                     }
-                    if order == Order::Disabled {
+                    // What checks found stands while they may find something else.
+                    if order == Order::Disabled || order == Order::Enabled && !self.asks_the_unhealthy() {
                         member.health.unchecked();
                     }
                     member.order = order;
@@ -206,6 +244,10 @@ impl Pool {
         changed
     }
 
+    fn asks_the_unhealthy(&self) -> bool {
+        self.rule().check.as_ref().is_some_and(|check| !check.unhealthy_interval.is_zero())
+    }
+
     /// Every endpoint as it is at this moment.
     pub(super) fn snapshots(&self, telemetry: &Telemetry) -> Vec<EndpointSnapshot> {
         let now = Instant::now();
@@ -216,24 +258,27 @@ impl Pool {
     }
 
     fn snapshot(&self, member: &Member, now: Instant) -> EndpointSnapshot {
-        let ejected = member.health.ejected_until();
+        let Failures { failures, timeouts } = member.health.failures();
         let state = match member.order {
             order @ (Order::Disabled | Order::Drained) => order.as_str(),
             Order::Enabled if member.health.is_down() => "down",
-            Order::Enabled if ejected.is_some() => "ejected",
+            Order::Enabled if member.health.is_ejected() => "ejected",
             Order::Enabled => "up",
         };
         EndpointSnapshot {
             mapping: Arc::clone(self.name()),
             stats_name: Arc::clone(self.label()),
             endpoint: member.endpoint.address,
+            service: self.service(&member.endpoint, member.backup).to_string(),
             backup: member.backup,
             state,
             weight: member.weight(),
             grown_percent: member.share * 100 / FULL,
             active: member.active.load(Relaxed),
-            failures: member.health.failures(),
-            ejected_ms: ejected.map(|until| {
+            failures,
+            timeouts,
+            connect_us: member.latency.at(now).map(|seconds| Duration::from_secs_f64(seconds).as_micros()),
+            ejected_ms: member.health.ejected_until().map(|until| {
                 u64::try_from(until.saturating_duration_since(now).as_millis()).unwrap_or(u64::MAX)
             }),
         }

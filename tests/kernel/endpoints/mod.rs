@@ -2,9 +2,12 @@
 //! see and change.
 
 mod attempts;
+mod checks;
 mod health;
 mod operators;
 mod policies;
+mod quorum;
+mod targets;
 
 use std::collections::HashMap;
 

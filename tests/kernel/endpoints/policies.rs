@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
-use super::{ADMIN, answers, attempts, endpoint, hosts, shares, start};
+use super::{ADMIN, answers, attempts, blackhole, endpoint, hosts, shares, start};
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, read_all};
 use crate::relay::{FRONT, ready};
@@ -61,6 +61,26 @@ fn the_fewest_connections_are_filled_up() {
     assert_eq!(endpoint("127.0.0.3:7001").unwrap()["active"], 0);
     held.extend((0..3).map(|_| open()));
     assert_eq!(count(&held, "127.0.0.3"), 3);
+}
+
+#[test]
+fn one_that_was_slow_to_answer_is_avoided() {
+    if !ready("one_that_was_slow_to_answer_is_avoided") {
+        return;
+    }
+    hosts(&["127.0.0.2", "127.0.0.3"]);
+    Backend::named("127.0.0.2:7001", "a");
+    blackhole("127.0.0.3");
+    let mut sluice = start(
+        "sluice.dev/load-balancer: latency, sluice.dev/connect-timeout-ms: 600, sluice.dev/eject-after: 0,",
+    );
+    assert_eq!(answers(30), shares([("a", 30)]));
+    let tries: Vec<u64> = (0..30).map(|_| sluice.closed()["attempts"].as_u64().unwrap()).collect();
+    assert_eq!(tries.iter().filter(|tries| **tries == 2).count(), 1, "{tries:?}");
+    // Which took half of the time that there was.
+    let slow = endpoint("127.0.0.3:7001").unwrap()["connect_us"].as_u64().unwrap();
+    assert!((100_000..=400_000).contains(&slow), "{slow} µs");
+    assert_eq!(endpoint("127.0.0.3:7001").unwrap()["state"], "up");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Handles;
 use crate::config::model::{
     Balancing, Check, Config, Ends, Keepalive, Limits, Listener, Mapping, Matcher, ProxySources,
-    ProxyVersion, Rate, RelayChoice, Resolution, Timeouts,
+    ProxyVersion, Question, Rate, RelayChoice, Resolution, Target, Timeouts,
 };
 use crate::config::settings_file;
 use crate::telemetry::Telemetry;
@@ -166,21 +166,38 @@ fn check(check: &Check) -> Value {
         "unhealthy": check.unhealthy,
         "unhealthy_timeouts": check.unhealthy_timeouts,
         "port": check.port,
-        "send_bytes": check.send.len(),
-        "expect_bytes": check.expect.len(),
+        "question": question(&check.question),
     })
+}
+
+fn question(question: &Question) -> Value {
+    match question {
+        Question::Exchange { send, expect } => {
+            json!({ "send_bytes": send.len(), "expect_bytes": expect.len() })
+        }
+        Question::Http { tls, path, statuses } => json!({
+            "get": path,
+            "tls": tls,
+            "statuses": statuses.iter().map(|range| json!([range.start(), range.end()])).collect::<Vec<_>>(),
+        }),
+    }
 }
 
 fn resolution(resolution: &Resolution) -> Value {
     match resolution {
         Resolution::Dns => json!("dns"),
         Resolution::Fixed(endpoints) => json!({ "endpoints": endpoints }),
+        Resolution::Targets(targets) => json!({ "targets": targets.iter().map(target).collect::<Vec<_>>() }),
         Resolution::Catalogue(catalogue) => json!({
             "agent": catalogue.agent.to_string(),
             "datacenter": catalogue.datacenter,
             "service": catalogue.service,
         }),
     }
+}
+
+fn target(target: &Target) -> Value {
+    json!({ "service": target.service.to_string(), "weight": target.weight })
 }
 
 /// Times without limit are null.

@@ -1,6 +1,7 @@
 //! Which endpoint of a mapping's service a connection goes to, and which are left alone.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub enum Policy {
     /// By the client's address alone (Maglev): the same client goes to the same endpoint, in any process with
     /// the same endpoints, and few clients move when one comes or goes.
     SourceHash,
+    /// The one that lately took less time to connect to for its weight, of two drawn by weight (peak EWMA).
+    Latency,
 }
 
 impl Policy {
@@ -68,6 +71,7 @@ impl Policy {
             Self::LeastConnections => "least-connections",
             Self::Random => "random",
             Self::SourceHash => "source-hash",
+            Self::Latency => "latency",
         }
     }
 }
@@ -131,7 +135,7 @@ pub struct Check {
     pub unhealthy_interval: Duration,
     /// For connecting, sending and hearing what is expected.
     pub timeout: Duration,
-    /// Successes in a row that make an unhealthy endpoint healthy.
+    /// Successes in a row that make an unhealthy endpoint healthy; 0 never does.
     pub healthy: u32,
     /// Failures in a row that make a healthy endpoint unhealthy; 0 never does.
     pub unhealthy: u32,
@@ -139,8 +143,27 @@ pub struct Check {
     pub unhealthy_timeouts: Option<u32>,
     /// Which port is asked; `None` is the endpoint's own.
     pub port: Option<u16>,
-    /// What is sent once connected.
-    pub send: Arc<[u8]>,
-    /// What has to be among what comes back; empty asks for a connection alone.
-    pub expect: Arc<[u8]>,
+    /// What is asked.
+    pub question: Question,
+}
+
+/// What a check asks an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// For a connection, and an answer where one is expected.
+    Exchange {
+        /// What is sent once connected.
+        send: Arc<[u8]>,
+        /// What has to be among what comes back; empty asks for a connection alone.
+        expect: Arc<[u8]>,
+    },
+    /// `GET` over HTTP/1.1.
+    Http {
+        /// Whether TLS is begun first; nothing is asked of the certificate.
+        tls: bool,
+        /// Path and query.
+        path: Arc<str>,
+        /// Which statuses are good.
+        statuses: Vec<RangeInclusive<u16>>,
+    },
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-pub use balancing::{Balancing, Check, Ejection, Policy, SourceAddress};
+pub use balancing::{Balancing, Check, Ejection, Policy, Question, SourceAddress};
 pub use limits::{Limits, Rate, SourceLimits};
 pub use log_sink::{LogDestination, LogMethod, LogQueue, LogRequest, LogSink, RouteLogs};
 pub use proxy_protocol::{ProxySources, ProxyVersion};
@@ -350,8 +350,19 @@ pub enum Resolution {
     Dns,
     /// The configuration: these, none twice; host and port only name the service.
     Fixed(Arc<[SocketAddr]>),
+    /// Several services that serve as one, each found as its host says; host and port only name the whole.
+    Targets(Arc<[Target]>),
     /// A service catalogue, which also knows the ports; host and port only name the service.
     Catalogue(Arc<Catalogue>),
+}
+
+/// One of several services behind a name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Where it is.
+    pub service: Service,
+    /// Its share; every address that its name stands for has the whole of it. Zero takes no connection.
+    pub weight: u32,
 }
 
 /// A service in a catalogue that speaks Consul's HTTP API.

@@ -444,6 +444,9 @@ fn endpoints_have_series_while_they_are_in_service() {
         weight: 1,
         grown_percent: 100,
         active: 3,
+        service: "pay:80".into(),
+        timeouts: 0,
+        connect_us: None,
         failures: 0,
         ejected_ms: None,
     };

@@ -1,5 +1,6 @@
 //! From mappings to endpoints: who is asked for them, and what was answered last.
 
+mod gathered;
 mod listed;
 mod memory;
 mod name;
@@ -13,11 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use self::gathered::{Gathered, Part};
 use self::listed::Listed;
 use self::name::Name;
 use super::dns::Dns;
 use super::endpoint::Endpoint;
-use crate::config::model::{Catalogue, Families, Host, Mapping, Resolution};
+use crate::config::model::{Catalogue, Families, Host, Mapping, Resolution, Service, Target};
 use crate::config::settings::Names;
 use crate::telemetry;
 
@@ -44,6 +46,9 @@ pub enum ResolveError {
         /// What was said.
         message: String,
     },
+    /// None of its targets has an address.
+    #[error("none of its targets has an address: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Targets(Arc<[ResolveError]>),
     /// The list it was declared with is empty.
     #[error("no endpoint of {name} is ready")]
     NoneReady {
@@ -74,6 +79,7 @@ struct Inner {
 struct Running {
     names: HashMap<(Arc<str>, Families), Kept<Name>>,
     listed: HashMap<Arc<Catalogue>, Kept<Listed>>,
+    gathered: HashMap<(Arc<[Target]>, Families), Kept<Gathered>>,
 }
 
 /// Somebody who has to be asked.
@@ -81,6 +87,20 @@ struct Running {
 enum Key {
     Name { name: Arc<str>, port: u16, families: Families },
     Catalogue(Arc<Catalogue>),
+    Targets { targets: Arc<[Target]>, families: Families },
+}
+
+impl Key {
+    /// Who has to be asked for it: itself, and whom it is gathered from.
+    fn with_parts(self) -> impl Iterator<Item = Self> {
+        let parts: Vec<_> = match &self {
+            Self::Name { .. } | Self::Catalogue(_) => Vec::new(),
+            Self::Targets { targets, families } => {
+                targets.iter().filter_map(|target| service(&target.service, *families).ok()).collect()
+            }
+        };
+        std::iter::once(self).chain(parts)
+    }
 }
 
 /// What a task keeps fresh, until it is dropped.
@@ -141,7 +161,8 @@ impl Resolver {
 
     /// Takes these for the mappings in service: what is new is asked for, and what nobody wants is forgotten.
     pub fn follow<'a>(&self, mappings: impl Iterator<Item = &'a Mapping>) {
-        let wanted: HashSet<Key> = mappings.filter_map(|mapping| key(mapping).ok()).collect();
+        let wanted: HashSet<Key> =
+            mappings.filter_map(|mapping| key(mapping).ok()).flat_map(Key::with_parts).collect();
         let mut running = self.inner.running();
         for key in &wanted {
             self.inner.begin(&mut running, key.clone());
@@ -157,6 +178,9 @@ impl Resolver {
             })
         });
         running.listed.retain(|catalogue, _| wanted.contains(&Key::Catalogue(Arc::clone(catalogue))));
+        running.gathered.retain(|(targets, families), _| {
+            wanted.contains(&Key::Targets { targets: Arc::clone(targets), families: *families })
+        });
     }
 
     /// Everything that is kept fresh, by name.
@@ -196,8 +220,34 @@ impl Inner {
                 });
                 kept.what.subscribe()
             }
+            Key::Targets { targets, families } => self.gather(running, targets, *families),
         };
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key, latest.clone());
+        latest
+    }
+
+    fn gather(
+        &self,
+        running: &mut Running,
+        targets: &Arc<[Target]>,
+        families: Families,
+    ) -> watch::Receiver<Latest> {
+        let whole = (Arc::clone(targets), families);
+        if let Some(kept) = running.gathered.get(&whole) {
+            return kept.what.subscribe();
+        }
+        let part = |(index, target): (usize, &Target)| {
+            let latest = match service(&target.service, families) {
+                Ok(key) => self.begin(running, key),
+                Err(address) => watch::channel(Some(Ok([Endpoint::new(address)].into()))).1,
+            };
+            Part { target: index, weight: target.weight, latest }
+        };
+        let parts: Vec<_> = targets.iter().enumerate().map(part).collect();
+        let what = Arc::new(Gathered::new(&parts));
+        let task = tokio::spawn(Arc::clone(&what).keep(parts));
+        let latest = what.subscribe();
+        running.gathered.insert(whole, Kept { what, task: task.abort_handle() });
         latest
     }
 
@@ -208,21 +258,27 @@ impl Inner {
 
 /// Who is to be asked for a mapping's endpoints; the endpoints themselves where it says them.
 fn key(mapping: &Mapping) -> Result<Key, Result<Arc<[Endpoint]>, ResolveError>> {
-    let Mapping { service, families, .. } = mapping;
-    match (&mapping.resolution, &service.host) {
-        (Resolution::Fixed(addresses), _) if addresses.is_empty() => {
-            Err(Err(ResolveError::NoneReady { name: service.to_string() }))
-        }
-        (Resolution::Fixed(addresses), _) => {
+    let families = mapping.families;
+    let none_ready = || Err(ResolveError::NoneReady { name: mapping.service.to_string() });
+    match &mapping.resolution {
+        Resolution::Fixed(addresses) if addresses.is_empty() => Err(none_ready()),
+        Resolution::Fixed(addresses) => {
             Err(Ok(addresses.iter().map(|address| Endpoint::new(*address)).collect()))
         }
-        (Resolution::Catalogue(catalogue), _) => Ok(Key::Catalogue(Arc::clone(catalogue))),
-        (Resolution::Dns, Host::Ip(ip)) => {
-            Err(Ok([Endpoint::new(SocketAddr::new(*ip, service.port))].into()))
+        Resolution::Targets(targets) if targets.is_empty() => Err(none_ready()),
+        Resolution::Targets(targets) => Ok(Key::Targets { targets: Arc::clone(targets), families }),
+        Resolution::Catalogue(catalogue) => Ok(Key::Catalogue(Arc::clone(catalogue))),
+        Resolution::Dns => {
+            service(&mapping.service, families).map_err(|address| Ok([Endpoint::new(address)].into()))
         }
-        (Resolution::Dns, Host::Name(name)) => {
-            Ok(Key::Name { name: Arc::clone(name), port: service.port, families: *families })
-        }
+    }
+}
+
+/// Who is to be asked for a service; its address where that says it.
+fn service(service: &Service, families: Families) -> Result<Key, SocketAddr> {
+    match &service.host {
+        Host::Ip(ip) => Err(SocketAddr::new(*ip, service.port)),
+        Host::Name(name) => Ok(Key::Name { name: Arc::clone(name), port: service.port, families }),
     }
 }
 

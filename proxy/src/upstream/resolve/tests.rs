@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::super::dns::{Answer, Answers};
 use super::memory::Memory;
 use super::{Families, Host, Mapping, Names, Resolution, Resolver};
-use crate::config::model::{Balancing, Limits, MappingName, RelayChoice, Service, Timeouts, Weight};
+use crate::config::model::{Balancing, Limits, MappingName, RelayChoice, Service, Target, Timeouts, Weight};
 
 const NO: Answer = Answer::Unasked;
 
@@ -136,4 +136,48 @@ async fn whoever_subscribed_is_told_of_a_change_and_of_the_end() {
     assert!(resolver.report().is_empty());
     assert!(resolver.subscribe(&literal).changed().await.is_err(), "it never changes");
     std::fs::remove_file(hosts).unwrap();
+}
+
+#[tokio::test]
+async fn targets_are_followed_together_and_forgotten_together() {
+    let hosts = std::env::temp_dir().join(format!("sluice-targets-{}", std::process::id()));
+    std::fs::write(&hosts, "10.0.0.1 a\n").unwrap();
+    let options = hosts.with_extension("conf");
+    std::fs::write(&options, "options timeout:1 attempts:1\n").unwrap();
+    // Nobody is there.
+    let servers = vec!["127.0.0.1:1".parse().unwrap()];
+    let settings = Names { servers, resolv_conf: options.clone(), hosts: hosts.clone() };
+    let resolver = Resolver::new(&settings);
+    let target = |host: &str, weight| Target { service: mapping(host, 5).service, weight };
+    let targets = [target("a", 2), target("b", 4), target("10.0.0.9", 3), target("10.0.0.1", 1)];
+    let whole = Mapping { resolution: Resolution::Targets(targets.into()), ..mapping("whole", 1) };
+    let empty = Mapping { resolution: Resolution::Targets(Arc::default()), ..mapping("whole", 1) };
+    let lost = Mapping { resolution: Resolution::Targets([target("b", 4)].into()), ..mapping("whole", 1) };
+    resolver.follow([&whole, &lost].into_iter());
+    let list = |endpoints: &[super::Endpoint]| {
+        let shown = |e: &super::Endpoint| format!("{} {} {}", e.address, e.weight, e.target);
+        endpoints.iter().map(shown).collect::<Vec<_>>()
+    };
+    let mut latest = resolver.subscribe(&whole);
+    let wait = |expected: &'static [&'static str]| move |latest: &super::Latest| matches!(latest, Some(Ok(known)) if list(known) == expected);
+    let both = &["10.0.0.1:5 3 0", "10.0.0.9:5 3 2"];
+    timeout(Duration::from_secs(20), latest.wait_for(wait(both))).await.unwrap().unwrap();
+    assert!(Arc::ptr_eq(
+        &resolver.resolve(&whole).await.unwrap(),
+        &latest.borrow().clone().unwrap().unwrap()
+    ));
+    let error = resolver.resolve(&lost).await.unwrap_err().to_string();
+    assert!(error.starts_with("none of its targets has an address: b has no address"), "{error}");
+    assert_eq!(resolver.resolve(&empty).await.unwrap_err().to_string(), "no endpoint of whole:1 is ready");
+
+    std::fs::write(&hosts, "10.0.0.2 a\n10.0.0.3 b\n").unwrap();
+    let all = &["10.0.0.2:5 2 0", "10.0.0.3:5 4 1", "10.0.0.9:5 3 2", "10.0.0.1:5 1 3"];
+    timeout(Duration::from_secs(20), latest.wait_for(wait(all))).await.unwrap().unwrap();
+
+    assert_eq!(resolver.report().len(), 2, "each name is asked for once");
+    resolver.follow([&mapping("10.0.0.9", 3)].into_iter());
+    assert!(resolver.report().is_empty());
+    assert!(latest.changed().await.is_err());
+    std::fs::remove_file(hosts).unwrap();
+    std::fs::remove_file(options).unwrap();
 }

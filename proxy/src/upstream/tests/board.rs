@@ -2,12 +2,16 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::super::board::{Asking, Board, Event, Order, Seat};
+use super::super::board::{Asking, Board, Event, Nobody, Order, Pick, Seat};
 use super::super::endpoint::Endpoint;
+use super::super::health::Outcome;
 use super::{address, endpoint};
-use crate::config::model::{Balancing, Check, Ejection, Policy};
+use crate::config::model::{Balancing, Check, Ejection, Policy, Question};
 
 const PICKS: usize = 10_000;
+
+const EVERY: [Policy; 5] =
+    [Policy::RoundRobin, Policy::LeastConnections, Policy::Random, Policy::SourceHash, Policy::Latency];
 
 /// A board, its rule, and the time, which only the test moves.
 struct Fixture {
@@ -26,6 +30,11 @@ impl Fixture {
     }
 
     fn next(&mut self, client: IpAddr, tried: &[SocketAddr]) -> Option<(SocketAddr, Seat)> {
+        let Pick { endpoint, seat, .. } = self.ask(client, tried).ok()?;
+        Some((endpoint.address, seat))
+    }
+
+    fn ask(&mut self, client: IpAddr, tried: &[SocketAddr]) -> Result<Pick, Nobody> {
         self.board.next(&self.rule, Asking { client, tried, now: self.now })
     }
 
@@ -44,7 +53,7 @@ impl Fixture {
     }
 
     fn fail(&mut self, address: SocketAddr) {
-        self.board.failed(address, &self.rule, self.now);
+        self.board.failed(address, None, &self.rule, self.now);
     }
 
     fn check(&mut self, address: SocketAddr, good: bool) {
@@ -58,10 +67,10 @@ impl Fixture {
             timeout: second,
             healthy: 1,
             unhealthy: 1,
-            send,
-            expect,
+            question: Question::Exchange { send, expect },
         };
-        self.board.checked(address, good, &rule, self.now);
+        let outcome = if good { Outcome::Good } else { Outcome::Bad };
+        self.board.checked(address, outcome, &rule, self.now);
     }
 }
 
@@ -136,9 +145,21 @@ fn least_connections_fills_up_by_weight_and_follows_ends() {
 }
 
 #[test]
-fn least_connections_takes_turns_by_weight_where_all_are_idle() {
-    let shares = Fixture::new(Policy::LeastConnections, &three(), &[]).shares();
-    assert_eq!(shares, HashMap::from([(address(1), 5000), (address(2), 3000), (address(3), 2000)]));
+fn least_connections_takes_turns_where_all_are_idle_and_equal() {
+    let equal = [1, 2].map(|n| endpoint(n, 7));
+    let shares = Fixture::new(Policy::LeastConnections, &equal, &[]).shares();
+    assert_eq!(shares, HashMap::from([(address(1), 5000), (address(2), 5000)]));
+}
+
+#[test]
+fn least_connections_counts_the_one_that_is_to_come() {
+    // A connection is 1 for each unit of weight of the heavy one, and 100 for the light one.
+    let own = [endpoint(1, 100), endpoint(2, 1)];
+    for _ in 0..20 {
+        let mut fixture = Fixture::new(Policy::LeastConnections, &own, &[]);
+        let held: Vec<_> = (0..99).map(|n| fixture.next(client(n), &[]).unwrap()).collect();
+        assert!(held.iter().all(|(chosen, _)| *chosen == address(1)));
+    }
 }
 
 #[test]
@@ -178,7 +199,7 @@ fn source_hash_finds_an_endpoint_too_light_for_a_place() {
 
 #[test]
 fn what_was_tried_is_not_tried_again_and_after_all_comes_nothing() {
-    for policy in [Policy::RoundRobin, Policy::LeastConnections, Policy::Random, Policy::SourceHash] {
+    for policy in EVERY {
         let mut fixture = Fixture::new(policy, &three(), &[endpoint(9, 1)]);
         let mut tried = Vec::new();
         while let Some((address, _)) = fixture.next(client(7), &tried) {
@@ -201,13 +222,13 @@ fn backups_are_used_while_no_other_is_healthy() {
     for _ in 0..3 {
         assert_eq!(fixture.pick(), Some(address(1)), "with none healthy, its own are as good");
     }
-    assert_eq!(fixture.board.events, [Event::NoneHealthy], "told once");
+    assert_eq!(fixture.board.events, [Event::TooFewHealthy], "told once");
     fixture.check(address(1), true);
     fixture.board.events.clear();
     for _ in 0..3 {
         assert_eq!(fixture.pick(), Some(address(1)));
     }
-    assert_eq!(fixture.board.events, [Event::SomeHealthy]);
+    assert_eq!(fixture.board.events, [Event::EnoughHealthy]);
 }
 
 #[test]
@@ -289,4 +310,124 @@ fn what_is_known_stays_with_the_address_and_goes_with_it() {
     fixture.board.set(&[endpoint(2, 1)], &[], fixture.now);
     fixture.board.set(&[1, 2].map(|n| endpoint(n, 1)), &[], fixture.now);
     assert!((0..2).any(|_| fixture.pick() == Some(address(1))), "gone and come back, it is new");
+}
+
+/// Of the second of two targets.
+fn second(n: u8) -> Endpoint {
+    Endpoint { target: 1, ..endpoint(n, 1) }
+}
+
+#[test]
+fn families_are_two_ways_to_one_target_and_not_to_two() {
+    let six = Endpoint { address: SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 2], 80)), ..second(2) };
+    // One target of IPv4 alone, one of both.
+    let mut fixture = Fixture::new(Policy::RoundRobin, &[endpoint(1, 1), second(2), six], &[]);
+    let shares = fixture.shares();
+    assert_eq!(shares, HashMap::from([(address(1), PICKS / 2), (six.address, PICKS / 2)]));
+    // The other family comes in where the first fails, and is waited for after it alone.
+    assert_eq!(fixture.board.left(&fixture.rule, &[six.address]), (2, true));
+    assert_eq!(fixture.board.left(&fixture.rule, &[address(1)]), (2, false));
+    fixture.check(six.address, false);
+    let shares = fixture.shares();
+    assert_eq!(shares, HashMap::from([(address(1), PICKS / 2), (address(2), PICKS / 2)]));
+}
+
+#[test]
+fn whom_a_connection_is_for_says_of_which_target_it_is() {
+    let mut fixture = Fixture::new(Policy::RoundRobin, &[endpoint(1, 0), second(2)], &[]);
+    let picked = fixture.ask(client(1), &[]).unwrap();
+    assert_eq!((picked.endpoint, picked.backup), (second(2), false));
+}
+
+#[test]
+fn the_faster_of_two_is_taken_until_what_is_known_has_faded() {
+    let mut fixture = Fixture::new(Policy::Latency, &[1, 2].map(|n| endpoint(n, 1)), &[]);
+    let ms = Duration::from_millis;
+    fixture.board.connected(address(1), ms(1), fixture.now);
+    assert!((0..20).all(|_| fixture.pick() == Some(address(2))), "nothing is known of it yet");
+    let under_way = fixture.next(client(1), &[]).unwrap();
+    assert!((0..20).all(|_| fixture.pick() == Some(address(1))), "its first connection is not made yet");
+    drop(under_way);
+    fixture.board.connected(address(2), ms(100), fixture.now);
+    assert!((0..20).all(|_| fixture.pick() == Some(address(1))));
+    // A hundred times as much is e^4.6: 46 s of 10 s decay, while the other is told again.
+    for (seconds, taken) in [(45, address(1)), (2, address(2))] {
+        fixture.now += Duration::from_secs(seconds);
+        fixture.board.connected(address(1), ms(1), fixture.now);
+        assert!((0..20).all(|_| fixture.pick() == Some(taken)), "after {seconds} s more");
+    }
+    // What came to nothing took at least as long.
+    fixture.board.failed(address(2), Some(ms(500)), &Balancing::default(), fixture.now);
+    assert!((0..20).all(|_| fixture.pick() == Some(address(1))));
+}
+
+#[test]
+fn a_heavier_endpoint_may_be_as_much_slower() {
+    let mut fixture = Fixture::new(Policy::Latency, &[endpoint(1, 3), endpoint(2, 1)], &[]);
+    fixture.board.connected(address(1), Duration::from_millis(29), fixture.now);
+    fixture.board.connected(address(2), Duration::from_millis(10), fixture.now);
+    assert!((0..20).all(|_| fixture.pick() == Some(address(1))));
+    fixture.board.connected(address(1), Duration::from_millis(31), fixture.now);
+    assert!((0..20).all(|_| fixture.pick() == Some(address(2))));
+}
+
+#[test]
+fn among_three_weights_have_their_say_over_who_is_compared() {
+    let mut fixture = Fixture::new(Policy::Latency, &three(), &[]);
+    // As slow as they are heavy: nothing to choose by, so that the first drawn is taken.
+    for endpoint in three() {
+        let took = Duration::from_secs(endpoint.weight.into());
+        fixture.board.connected(endpoint.address, took, fixture.now);
+    }
+    assert_near(&fixture.shares(), [5000, 3000, 2000]);
+}
+
+#[test]
+fn a_quorum_refuses_connections_and_never_takes_the_unhealthy() {
+    let mut fixture = Fixture::new(Policy::RoundRobin, &three(), &[]);
+    fixture.rule.quorum = Some(50);
+    assert!(fixture.pick().is_some());
+    fixture.check(address(3), false);
+    fixture.board.events.clear();
+    let mut tried = Vec::new();
+    while let Some((address, _)) = fixture.next(client(1), &tried) {
+        tried.push(address);
+    }
+    tried.sort();
+    assert_eq!(tried, [address(1), address(2)], "80 % are healthy");
+    assert_eq!(fixture.ask(client(1), &tried).unwrap_err(), Nobody::Left);
+    fixture.check(address(2), false);
+    fixture.board.events.clear();
+    assert_eq!(fixture.ask(client(1), &[]).unwrap_err(), Nobody::Quorum, "50 % are not more than 50 %");
+    assert_eq!(fixture.ask(client(1), &[]).unwrap_err(), Nobody::Quorum);
+    assert_eq!(fixture.board.events, [Event::TooFewHealthy], "told once");
+    fixture.rule.quorum = Some(49);
+    assert_eq!(fixture.pick(), Some(address(1)));
+    assert_eq!(fixture.board.events.last(), Some(&Event::EnoughHealthy));
+    fixture.check(address(1), false);
+    fixture.rule.quorum = Some(0);
+    assert_eq!(fixture.ask(client(1), &[]).unwrap_err(), Nobody::Quorum);
+    fixture.rule.quorum = None;
+    assert!(fixture.pick().is_some());
+}
+
+#[test]
+fn a_quorum_is_each_services_own_and_knows_only_who_takes_connections() {
+    let mut fixture = Fixture::new(Policy::RoundRobin, &[1, 2].map(|n| endpoint(n, 1)), &[endpoint(9, 1)]);
+    fixture.rule.quorum = Some(50);
+    fixture.check(address(1), false);
+    assert!((0..4).all(|_| fixture.pick() == Some(address(9))), "the backup has its own");
+    fixture.board.member(address(1)).unwrap().order = Order::Drained;
+    assert!((0..4).all(|_| fixture.pick() == Some(address(2))), "who is drained does not count");
+    fixture.board.member(address(2)).unwrap().order = Order::Drained;
+    fixture.board.member(address(9)).unwrap().order = Order::Drained;
+    assert_eq!(fixture.ask(client(1), &[]).unwrap_err(), Nobody::Left, "operators drained all");
+}
+
+#[test]
+fn who_has_no_weight_is_not_checked() {
+    let mut fixture = Fixture::new(Policy::RoundRobin, &[endpoint(1, 0), endpoint(2, 1)], &[]);
+    fixture.check(address(1), false);
+    assert!(fixture.board.events.is_empty());
+    assert!(!fixture.board.members()[0].is_checked() && fixture.board.members()[1].is_checked());
 }

@@ -1,6 +1,7 @@
 mod board;
 mod dial;
 mod health;
+mod latency;
 mod maglev;
 
 use std::net::SocketAddr;
@@ -9,7 +10,7 @@ use super::endpoint::Endpoint;
 
 /// `10.0.0.n:80`, of this weight.
 fn endpoint(n: u8, weight: u32) -> Endpoint {
-    Endpoint { address: address(n), weight }
+    Endpoint { weight, ..Endpoint::new(address(n)) }
 }
 
 fn address(n: u8) -> SocketAddr {

@@ -83,17 +83,17 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
     let upstream = spec.service.as_ref()?;
     let namespace = resource.namespace().unwrap_or_else(|| own_namespace.clone());
     let asker = Asker { context, namespace: &namespace, fields: &fields, report, tls: terms.originates() };
-    let Destination { service, resolution } = asker.find(&spec, upstream);
+    let targets = &overrides.balancing.targets;
+    let Destination { service, resolution } = match &targets[..] {
+        [] => asker.find(&spec, upstream),
+        targets => asker.gather(&spec, upstream, targets),
+    };
     let originate = terms.originate(&service.host);
-    let backup = overrides.balancing.backup.as_ref().map(|upstream| {
-        let field = BalancingOverrides::BACKUP_FIELD;
-        if upstream.tls && !terms.originates() {
-            let message =
-                "begins TLS where the mapping's own service does not; write both with https://, or neither";
-            report.discard(field, message);
-        }
-        asker.service(upstream, field)
-    });
+    let backup = overrides
+        .balancing
+        .backup
+        .as_ref()
+        .map(|upstream| asker.also(upstream, BalancingOverrides::BACKUP_FIELD));
     let name: Arc<str> = report.resource().into();
     let mapping = Mapping {
         stats_name: spec

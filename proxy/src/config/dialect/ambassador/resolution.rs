@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::mapping::Context;
 use super::namespace::qualify;
+use super::overrides::BalancingOverrides;
 use super::resolvers::Resolver;
 use super::service::{Port, Upstream};
 use super::spec::Spec;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
-use crate::config::model::{Catalogue, Host, Resolution, Service};
+use crate::config::model::{Catalogue, Host, Resolution, Service, Target};
 
 const DEFAULT_PORT: u16 = 80;
 const DEFAULT_TLS_PORT: u16 = 443;
@@ -46,6 +47,36 @@ impl Asker<'_> {
                 resolution: Resolution::Dns,
             },
         }
+    }
+
+    /// Several services in place of one, each with its weight. They are DNS's to find.
+    pub(super) fn gather(
+        &self,
+        spec: &Spec,
+        upstream: &Upstream,
+        targets: &[(Upstream, u32)],
+    ) -> Destination {
+        let field = BalancingOverrides::TARGETS_FIELD;
+        let is_asked = |resolver| matches!(resolver, Resolver::Endpoints | Resolver::Consul { .. });
+        if spec.resolver.is_some() && is_asked(self.resolver(spec)) {
+            let resolver = self.fields.path("resolver");
+            self.report
+                .discard(field, format!("are found by DNS, and {resolver} asks somebody else; remove one"));
+        }
+        let target =
+            |(upstream, weight): &(_, u32)| Target { service: self.also(upstream, field), weight: *weight };
+        let service = self.service(upstream, &self.fields.path("service"));
+        Destination { service, resolution: Resolution::Targets(targets.iter().map(target).collect()) }
+    }
+
+    /// Host and port of what `field` names beside the mapping's own service.
+    pub(super) fn also(&self, upstream: &Upstream, field: &str) -> Service {
+        if upstream.tls && !self.tls {
+            let message =
+                "begins TLS where the mapping's own service does not; write both with https://, or neither";
+            self.report.discard(field, message);
+        }
+        self.service(upstream, field)
     }
 
     fn resolver(&self, spec: &Spec) -> Resolver {

@@ -1,58 +1,53 @@
 //! Annotations about the endpoints of a service: whose turn it is, retries, health.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::service;
 use super::super::spec::{LONGEST_MS, milliseconds};
+use super::check;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
-use crate::config::model::{Balancing, Check, Ejection, Policy, SourceAddress};
+use crate::config::model::{Balancing, Ejection, Policy, SourceAddress};
 
 pub(in crate::config::dialect::ambassador) const POLICY: &str = "sluice.dev/load-balancer";
 pub(in crate::config::dialect::ambassador) const ATTEMPTS: &str = "sluice.dev/connect-attempts";
 pub(in crate::config::dialect::ambassador) const SOURCE: &str = "sluice.dev/source-address";
 pub(in crate::config::dialect::ambassador) const BACKUP: &str = "sluice.dev/backup-service";
+pub(in crate::config::dialect::ambassador) const TARGETS: &str = "sluice.dev/targets";
+pub(in crate::config::dialect::ambassador) const QUORUM: &str = "sluice.dev/quorum";
 pub(in crate::config::dialect::ambassador) const SLOW_START: &str = "sluice.dev/slow-start-ms";
 pub(in crate::config::dialect::ambassador) const EJECT_AFTER: &str = "sluice.dev/eject-after";
+pub(in crate::config::dialect::ambassador) const EJECT_AFTER_TIMEOUTS: &str =
+    "sluice.dev/eject-after-timeouts";
 pub(in crate::config::dialect::ambassador) const EJECT: &str = "sluice.dev/eject-ms";
 pub(in crate::config::dialect::ambassador) const EJECT_MOST: &str = "sluice.dev/eject-max-ms";
 pub(in crate::config::dialect::ambassador) const EJECT_SHARE: &str = "sluice.dev/eject-max-percent";
-pub(in crate::config::dialect::ambassador) const CHECK: &str = "sluice.dev/check-interval-ms";
-pub(in crate::config::dialect::ambassador) const CHECK_TIMEOUT: &str = "sluice.dev/check-timeout-ms";
-pub(in crate::config::dialect::ambassador) const CHECK_HEALTHY: &str = "sluice.dev/check-healthy";
-pub(in crate::config::dialect::ambassador) const CHECK_UNHEALTHY: &str = "sluice.dev/check-unhealthy";
-pub(in crate::config::dialect::ambassador) const CHECK_SEND: &str = "sluice.dev/check-send";
-pub(in crate::config::dialect::ambassador) const CHECK_EXPECT: &str = "sluice.dev/check-expect";
-
 /// Every one of them.
-pub(super) const NAMES: [&str; 15] = [
+pub(super) const NAMES: [&str; 12] = [
     POLICY,
     ATTEMPTS,
     SOURCE,
     BACKUP,
+    TARGETS,
+    QUORUM,
     SLOW_START,
     EJECT_AFTER,
+    EJECT_AFTER_TIMEOUTS,
     EJECT,
     EJECT_MOST,
     EJECT_SHARE,
-    CHECK,
-    CHECK_TIMEOUT,
-    CHECK_HEALTHY,
-    CHECK_UNHEALTHY,
-    CHECK_SEND,
-    CHECK_EXPECT,
 ];
 
-/// Without [`CHECK`] these would say what is never asked.
-const OF_CHECKS: [&str; 5] = [CHECK_TIMEOUT, CHECK_HEALTHY, CHECK_UNHEALTHY, CHECK_SEND, CHECK_EXPECT];
+/// Most of a target's weight, as in Kong.
+const HEAVIEST: u32 = 65_535;
 
-const POLICIES: [(&str, Policy); 4] = [
+const POLICIES: [(&str, Policy); 5] = [
     ("round-robin", Policy::RoundRobin),
     ("least-connections", Policy::LeastConnections),
     ("random", Policy::Random),
     ("source-hash", Policy::SourceHash),
+    ("latency", Policy::Latency),
 ];
 
 /// What a mapping says of its endpoints, and the port its backup goes by where it names none.
@@ -62,12 +57,17 @@ pub(in super::super) struct BalancingOverrides {
     pub(in super::super) policy: Option<Policy>,
     /// As it was written; its defaults are those of the mapping's service.
     pub(in super::super) backup: Option<service::Upstream>,
+    /// The same of services in place of the mapping's own, each with its weight; none where it says none.
+    pub(in super::super) targets: Vec<(service::Upstream, u32)>,
     rest: Balancing,
 }
 
 impl BalancingOverrides {
     /// Where the backup stands.
     pub(in super::super) const BACKUP_FIELD: &'static str = "metadata.annotations.sluice.dev/backup-service";
+
+    /// Where the targets stand.
+    pub(in super::super) const TARGETS_FIELD: &'static str = "metadata.annotations.sluice.dev/targets";
 
     pub(super) fn read(annotations: &Fields<'_>, report: &Report) -> Self {
         let defaults = Balancing::default();
@@ -76,11 +76,17 @@ impl BalancingOverrides {
             attempts: number(annotations, ATTEMPTS, 1, 100).unwrap_or(defaults.attempts),
             source: source(annotations, report),
             ejection: ejection(annotations, defaults.ejection, report),
-            check: check(annotations, report),
+            check: check::read(annotations, report),
             slow_start,
+            quorum: annotations.integer(QUORUM, 0..=100).and_then(|percent| u8::try_from(percent).ok()),
             ..defaults
         };
-        Self { policy: annotations.choice(POLICY, &POLICIES), backup: backup(annotations, report), rest }
+        Self {
+            policy: annotations.choice(POLICY, &POLICIES),
+            backup: backup(annotations, report),
+            targets: targets(annotations, report),
+            rest,
+        }
     }
 
     /// With what only the mapping as a whole knows.
@@ -94,7 +100,7 @@ impl BalancingOverrides {
     }
 }
 
-fn number(annotations: &Fields<'_>, name: &'static str, least: u32, most: u32) -> Option<u32> {
+pub(super) fn number(annotations: &Fields<'_>, name: &'static str, least: u32, most: u32) -> Option<u32> {
     let number = annotations.integer(name, least.into()..=most.into())?;
     u32::try_from(number).ok()
 }
@@ -126,96 +132,54 @@ fn backup(annotations: &Fields<'_>, report: &Report) -> Option<service::Upstream
     upstream.map_err(|error| report.discard(annotations.path(BACKUP), error)).ok()
 }
 
+fn targets(annotations: &Fields<'_>, report: &Report) -> Vec<(service::Upstream, u32)> {
+    let Some(text) = annotations.filled(TARGETS) else { return Vec::new() };
+    text.split(',').filter_map(|target| read_target(target, annotations, report)).collect()
+}
+
+/// `host:port`, or `host:port weight N`.
+fn read_target(target: &str, annotations: &Fields<'_>, report: &Report) -> Option<(service::Upstream, u32)> {
+    let path = || annotations.path(TARGETS);
+    let words: Vec<_> = target.split_whitespace().collect();
+    let weight = match words[..] {
+        [_] => Some(1),
+        [_, "weight", number] => number.parse().ok().filter(|weight| *weight <= HEAVIEST),
+        _ => None,
+    };
+    let Some(weight) = weight else {
+        let message = format!(
+            "{:?} is neither host:port nor host:port weight N, an integer from 0 to {HEAVIEST}",
+            target.trim()
+        );
+        report.discard(path(), message);
+        return None;
+    };
+    let upstream = service::parse(words[0]).map_err(|error| report.discard(path(), error)).ok()?;
+    Some((upstream, weight))
+}
+
 fn ejection(annotations: &Fields<'_>, defaults: Ejection, report: &Report) -> Ejection {
-    let span = |name| annotations.integer(name, 1..=LONGEST_MS).map(Duration::from_millis);
-    let base = span(EJECT).or(defaults.base);
-    let most = span(EJECT_MOST);
-    if let (Some(most), Some(base)) = (most, base)
-        && most < base
-    {
-        let message =
-            format!("{} ms is less than {EJECT}, which is {}; raise it", most.as_millis(), base.as_millis());
+    // 0 has no end.
+    let base =
+        annotations.integer(EJECT, 0..=LONGEST_MS).map(|ms| (ms > 0).then(|| Duration::from_millis(ms)));
+    let base = base.unwrap_or(defaults.base);
+    let most = annotations.integer(EJECT_MOST, 1..=LONGEST_MS).map(Duration::from_millis);
+    let wrong = most.and_then(|most| match base {
+        None => Some(format!("is an end, and {EJECT}: 0 has none; remove one of them")),
+        Some(base) if most < base => {
+            let (most, base) = (most.as_millis(), base.as_millis());
+            Some(format!("{most} ms is less than {EJECT}, which is {base}; raise it"))
+        }
+        Some(_) => None,
+    });
+    if let Some(message) = wrong {
         report.discard(annotations.path(EJECT_MOST), message);
     }
     Ejection {
         after: number(annotations, EJECT_AFTER, 0, u32::MAX).unwrap_or(defaults.after),
-        after_timeouts: None,
+        after_timeouts: number(annotations, EJECT_AFTER_TIMEOUTS, 0, u32::MAX).or(defaults.after_timeouts),
         base,
         most: most.unwrap_or(base.map_or(defaults.most, |base| defaults.most.max(base))),
         share: number(annotations, EJECT_SHARE, 0, 100).unwrap_or(defaults.share),
     }
-}
-
-fn check(annotations: &Fields<'_>, report: &Report) -> Option<Check> {
-    let Some(interval) = annotations.integer(CHECK, 1..=LONGEST_MS) else {
-        for name in OF_CHECKS.into_iter().filter(|name| annotations.raw(name).is_some()) {
-            // Of one that is wrong itself that is said.
-            if annotations.raw(CHECK).is_none() {
-                report.discard(
-                    annotations.path(name),
-                    format!("says how to check, but not how often; give {CHECK}"),
-                );
-            }
-        }
-        return None;
-    };
-    let interval = Duration::from_millis(interval);
-    let timeout = annotations.integer(CHECK_TIMEOUT, 1..=LONGEST_MS).map(Duration::from_millis);
-    let times = |name, default| number(annotations, name, 1, 1000).unwrap_or(default);
-    Some(Check {
-        interval,
-        unhealthy_interval: interval,
-        timeout: timeout.unwrap_or(Duration::from_secs(2).min(interval)),
-        healthy: times(CHECK_HEALTHY, 2),
-        unhealthy: times(CHECK_UNHEALTHY, 3),
-        unhealthy_timeouts: None,
-        port: None,
-        send: bytes(annotations, CHECK_SEND, report),
-        expect: bytes(annotations, CHECK_EXPECT, report),
-    })
-}
-
-fn bytes(annotations: &Fields<'_>, name: &'static str, report: &Report) -> Arc<[u8]> {
-    let text = annotations.text(name).unwrap_or_default();
-    match unescape(&text) {
-        Ok(bytes) => bytes.into(),
-        Err(escape) => {
-            let message = format!("{escape:?} is none of \\r, \\n, \\t, \\0, \\\\ and \\x00 to \\xff");
-            report.discard(annotations.path(name), message);
-            Arc::default()
-        }
-    }
-}
-
-/// Text as bytes, with escapes for those that are none; an escape that is none is the error.
-fn unescape(text: &str) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((plain, behind)) = rest.split_once('\\') {
-        bytes.extend_from_slice(plain.as_bytes());
-        let mut escape = behind.chars();
-        let byte = match escape.next() {
-            Some('r') => Some(b'\r'),
-            Some('n') => Some(b'\n'),
-            Some('t') => Some(b'\t'),
-            Some('0') => Some(0),
-            Some('\\') => Some(b'\\'),
-            Some('x') => {
-                let digits =
-                    [escape.next(), escape.next()].map(|digit| digit.and_then(|digit| digit.to_digit(16)));
-                match digits {
-                    [Some(high), Some(low)] => u8::try_from(high << 4 | low).ok(),
-                    _ => None,
-                }
-            }
-            _ => None,
-        };
-        match byte {
-            Some(byte) => bytes.push(byte),
-            None => return Err(format!("\\{}", behind.chars().take(3).collect::<String>())),
-        }
-        rest = escape.as_str();
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    Ok(bytes)
 }

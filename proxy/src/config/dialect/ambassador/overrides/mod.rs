@@ -1,6 +1,7 @@
 //! Annotations `sluice.dev/…`: what a `TCPMapping` can ask of sluice beyond its CRD, and the Module for all.
 
 mod balancing;
+mod check;
 mod limits;
 mod route;
 mod tls;
@@ -54,7 +55,7 @@ const OWN: [&str; 11] = [
 
 /// All of a mapping's.
 fn of_mapping() -> Vec<&'static str> {
-    [&OWN[..], &BOUNDS, &balancing::NAMES].concat()
+    [&OWN[..], &BOUNDS, &balancing::NAMES, &check::NAMES].concat()
 }
 
 /// All of the Module's. For idle time a mapping has a field of its CRD.
@@ -66,6 +67,10 @@ fn of_module() -> Vec<&'static str> {
 pub(super) mod names {
     pub(in crate::config::dialect::ambassador) use super::super::proxy_protocol::SEND;
     pub(in crate::config::dialect::ambassador) use super::balancing::*;
+    pub(in crate::config::dialect::ambassador) use super::check::{
+        CHECK, CHECK_EXPECT, CHECK_HEALTHY, CHECK_HTTP, CHECK_HTTPS, CHECK_PORT, CHECK_SEND, CHECK_TIMEOUT,
+        CHECK_UNHEALTHY, CHECK_UNHEALTHY_INTERVAL, CHECK_UNHEALTHY_TIMEOUTS,
+    };
     pub(in crate::config::dialect::ambassador) use super::limits::*;
     pub(in crate::config::dialect::ambassador) use super::route::{ALLOW, DENY, LOG_TO};
     pub(in crate::config::dialect::ambassador) use super::tls::{ALPN, DEPTH, MODE, SANS, SNI, STARTTLS};

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::model::{Balancing, Check, Ejection, Host, Policy, Service, SourceAddress};
+use crate::config::model::{
+    Balancing, Check, Ejection, Host, Policy, Question, Resolution, Service, SourceAddress, Target,
+};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -33,7 +35,9 @@ fn every_annotation_reaches_the_model() {
         "source-address: '10.0.0.5, fd00::5'",
         "backup-service: 'Standby:99'",
         "slow-start-ms: 5000",
+        "quorum: 40",
         "eject-after: 0",
+        "eject-after-timeouts: 6",
         "eject-ms: 100",
         "eject-max-ms: 200",
         "eject-max-percent: 100",
@@ -41,6 +45,9 @@ fn every_annotation_reaches_the_model() {
         "check-timeout-ms: 300",
         "check-healthy: 4",
         "check-unhealthy: 5",
+        "check-unhealthy-interval-ms: 700",
+        "check-unhealthy-timeouts: 6",
+        "check-port: 90",
         r"check-send: '\x00\xfF\r\n\t\0\\'",
         "check-expect: PONG",
     ]));
@@ -52,20 +59,28 @@ fn every_annotation_reaches_the_model() {
             ipv4: Some("10.0.0.5".parse().unwrap()),
             ipv6: Some("fd00::5".parse().unwrap()),
         },
-        ejection: Ejection { after: 0, after_timeouts: None, base: Some(ms(100)), most: ms(200), share: 100 },
+        ejection: Ejection {
+            after: 0,
+            after_timeouts: Some(6),
+            base: Some(ms(100)),
+            most: ms(200),
+            share: 100,
+        },
         check: Some(Check {
             interval: ms(1000),
-            unhealthy_interval: ms(1000),
+            unhealthy_interval: ms(700),
             timeout: ms(300),
             healthy: 4,
             unhealthy: 5,
-            unhealthy_timeouts: None,
-            port: None,
-            send: b"\x00\xff\r\n\t\0\\"[..].into(),
-            expect: b"PONG"[..].into(),
+            unhealthy_timeouts: Some(6),
+            port: Some(90),
+            question: Question::Exchange {
+                send: b"\x00\xff\r\n\t\0\\"[..].into(),
+                expect: b"PONG"[..].into(),
+            },
         }),
         slow_start: ms(5000),
-        quorum: None,
+        quorum: Some(40),
     };
     assert_eq!(all, expected);
 }
@@ -83,11 +98,45 @@ fn defaults_follow_what_they_go_with() {
 }
 
 #[test]
+fn targets_stand_in_for_the_service() {
+    let outcome = lower(&with_annotation("sluice.dev/targets: 'A:90 weight 3, b, 10.0.0.5:70 weight 0'"));
+    let Resolution::Targets(targets) = &outcome.only().resolution else {
+        panic!("{:?}", outcome.all());
+    };
+    let shown = |target: &Target| format!("{} {}", target.service, target.weight);
+    assert_eq!(targets.iter().map(shown).collect::<Vec<_>>(), ["a:90 3", "b:80 1", "10.0.0.5:70 0"]);
+    assert_eq!(outcome.only().balancing, Balancing::default());
+}
+
+#[test]
+fn an_ejection_of_0_has_no_end() {
+    let ejection = balancing(&prefixed(&["eject-ms: 0"])).ejection;
+    assert_eq!((ejection.base, ejection.most), (None, ms(300_000)));
+    let outcome = lower(&with_annotation(&prefixed(&["eject-ms: 0", "eject-max-ms: 5"])));
+    let expected = "eject-max-ms: is an end, and sluice.dev/eject-ms: 0 has none; remove one of them; the mapping is discarded";
+    assert!(outcome.all()[0].ends_with(expected), "{:?}", outcome.all());
+}
+
+#[test]
+fn http_is_a_question_with_statuses() {
+    for (annotation, tls, path, statuses) in [
+        ("check-http: /", false, "/", vec![200..=399]),
+        ("check-https: '/a?b=c 204,400-404'", true, "/a?b=c", vec![204..=204, 400..=404]),
+    ] {
+        let check = balancing(&prefixed(&["check-interval-ms: 500", annotation])).check.unwrap();
+        assert_eq!(check.question, Question::Http { tls, path: path.into(), statuses });
+    }
+    let check =
+        balancing(&prefixed(&["check-interval-ms: 0", "check-unhealthy-interval-ms: 300"])).check.unwrap();
+    assert_eq!((check.interval, check.unhealthy_interval, check.timeout), (ms(0), ms(300), ms(300)));
+}
+
+#[test]
 fn what_cannot_be_meant_discards_the_mapping_and_says_the_way_out() {
     let cases = [
         (
             "load-balancer: fastest",
-            "load-balancer: \"fastest\" is none of round-robin, least-connections, random, source-hash",
+            "load-balancer: \"fastest\" is none of round-robin, least-connections, random, source-hash, latency",
         ),
         ("connect-attempts: 0", "connect-attempts: 0 is not an integer from 1 to 100"),
         (
@@ -107,18 +156,60 @@ fn what_cannot_be_meant_discards_the_mapping_and_says_the_way_out() {
             "backup-service: begins TLS where the mapping's own service does not; write both with https://, or neither",
         ),
         ("eject-max-ms: 5", "eject-max-ms: 5 ms is less than sluice.dev/eject-ms, which is 30000; raise it"),
+        (
+            "targets: 'a:80 weight x'",
+            "targets: \"a:80 weight x\" is neither host:port nor host:port weight N, an integer from 0 to 65535",
+        ),
+        (
+            "targets: 'a:80, b:80 weight 65536'",
+            "targets: \"b:80 weight 65536\" is neither host:port nor host:port weight N, an integer from 0 to 65535",
+        ),
+        (
+            "targets: 'a:80,'",
+            "targets: \"\" is neither host:port nor host:port weight N, an integer from 0 to 65535",
+        ),
+        (
+            "targets: 'a:0x50'",
+            "targets: \"a:0x50\" has the port \"0x50\", which is no integer from 1 to 65535",
+        ),
+        (
+            "targets: 'a:80, https://b'",
+            "targets: begins TLS where the mapping's own service does not; write both with https://, or neither",
+        ),
+        ("quorum: 101", "quorum: 101 is not an integer from 0 to 100"),
         ("eject-max-percent: 101", "eject-max-percent: 101 is not an integer from 0 to 100"),
         (
             "check-expect: PONG",
             "check-expect: says how to check, but not how often; give sluice.dev/check-interval-ms",
         ),
-        ("check-interval-ms: 0", "check-interval-ms: 0 is not an integer from 1 to 315360000000"),
+        (
+            "check-http: /",
+            "check-http: says how to check, but not how often; give sluice.dev/check-interval-ms",
+        ),
+        (
+            "check-interval-ms: 0",
+            "check-interval-ms: is 0, which asks no healthy endpoint; give sluice.dev/check-unhealthy-interval-ms to ask the \
+             others",
+        ),
+        ("check-interval-ms: -1", "check-interval-ms: -1 is not an integer from 0 to 315360000000"),
     ];
     for (annotation, message) in cases {
         let outcome = lower(&with_annotation(&prefixed(&[annotation])));
         assert_eq!(outcome.served(), [""; 0], "{annotation}");
         let prefix = "test.yaml#1: TCPMapping default/m: metadata.annotations.sluice.dev/";
         assert_eq!(outcome.all(), [format!("{prefix}{message}; the mapping is discarded")], "{annotation}");
+    }
+    let way_out = "is no path with statuses behind it; write one such as /healthz, or /healthz 200-299,404";
+    for wrong in ["healthz", "/ 99", "/ 200-", "/ 300-200", "/ 600", "/ 200 404", "/<", "GET / 200"] {
+        let annotations = prefixed(&["check-interval-ms: 1", &format!("check-http: '{wrong}'")]);
+        let found = lower(&with_annotation(&annotations)).all();
+        assert!(found.len() == 1 && found[0].contains(&format!("{wrong:?} {way_out}")), "{found:?}");
+    }
+    for other in ["check-send: x", "check-expect: x", "check-https: /"] {
+        let annotations = prefixed(&["check-interval-ms: 1", "check-http: /", other]);
+        let found = lower(&with_annotation(&annotations)).all();
+        let expected = "asks something else than sluice.dev/check-http; remove one of them";
+        assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
     }
     for escape in [r"\x0", r"\xgg", r"\q", r"a\"] {
         let annotations = prefixed(&["check-interval-ms: 1", &format!("check-send: '{escape}'")]);

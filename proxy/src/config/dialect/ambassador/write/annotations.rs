@@ -11,7 +11,8 @@ use super::mapping::passes_through;
 use crate::config::dialect::log_to;
 use crate::config::dialect::write::Draft;
 use crate::config::model::{
-    Balancing, Check, Ejection, Mapping, Matcher, Prelude, ProxyVersion, Rate, RelayChoice, Route, SanPattern,
+    Balancing, Check, Ejection, Mapping, Matcher, Prelude, ProxyVersion, Question, Rate, RelayChoice,
+    Resolution, Route, SanPattern,
 };
 
 type Notes = Map<String, Value>;
@@ -41,7 +42,7 @@ pub(super) fn of(standing: &Standing<'_>, draft: &mut Draft<'_>) -> (Notes, Valu
     }
     timeouts(mapping, draft, &mut notes);
     limits(mapping, &mut notes);
-    balancing(mapping, draft, &mut notes);
+    balancing(mapping, &mut notes);
     to_route(route, mapping, draft, &mut notes);
     let breakers = &mapping.limits;
     let said = breakers.connections.or(breakers.pending).or(breakers.retries).is_some();
@@ -134,7 +135,7 @@ fn rate(rate: Option<Rate>, [name, burst_name]: [&str; 2], notes: &mut Notes) {
     }
 }
 
-fn balancing(mapping: &Mapping, draft: &mut Draft<'_>, notes: &mut Notes) {
+fn balancing(mapping: &Mapping, notes: &mut Notes) {
     let default = Balancing::default();
     let Balancing { policy, attempts, backup, source, ejection, check, slow_start, quorum } =
         &mapping.balancing;
@@ -160,35 +161,41 @@ fn balancing(mapping: &Mapping, draft: &mut Draft<'_>, notes: &mut Notes) {
     if *slow_start != default.slow_start {
         note(notes, n::SLOW_START, millis(*slow_start));
     }
-    if quorum.is_some() {
-        draft.lose(
-            &mapping.name.0,
-            "refuses connections where too few endpoints are healthy, which no TCPMapping does",
-        );
+    if let Some(quorum) = quorum {
+        note(notes, n::QUORUM, quorum);
+    }
+    if let Resolution::Targets(targets) = &mapping.resolution {
+        let words = targets.iter().map(|target| format!("{} weight {}", target.service, target.weight));
+        note(notes, n::TARGETS, words.collect::<Vec<_>>().join(", "));
     }
     eject(ejection, &default.ejection, notes);
     if let Some(check) = check {
-        self::check(check, mapping, draft, notes);
+        self::check(check, notes);
     }
 }
 
 fn eject(own: &Ejection, default: &Ejection, notes: &mut Notes) {
-    let Ejection { after, after_timeouts: _, base, most, share } = own;
+    let Ejection { after, after_timeouts, base, most, share } = own;
     if *after != default.after {
         note(notes, n::EJECT_AFTER, after);
     }
-    if (base, most) != (&default.base, &default.most) {
-        if let Some(base) = base {
+    if let Some(after) = after_timeouts {
+        note(notes, n::EJECT_AFTER_TIMEOUTS, after);
+    }
+    match base {
+        None => note(notes, n::EJECT, 0),
+        Some(base) if (own.base, most) != (default.base, &default.most) => {
             note(notes, n::EJECT, millis(*base));
+            note(notes, n::EJECT_MOST, millis(*most));
         }
-        note(notes, n::EJECT_MOST, millis(*most));
+        Some(_) => {}
     }
     if *share != default.share {
         note(notes, n::EJECT_SHARE, share);
     }
 }
 
-fn check(check: &Check, mapping: &Mapping, draft: &mut Draft<'_>, notes: &mut Notes) {
+fn check(check: &Check, notes: &mut Notes) {
     let Check {
         interval,
         unhealthy_interval,
@@ -197,22 +204,33 @@ fn check(check: &Check, mapping: &Mapping, draft: &mut Draft<'_>, notes: &mut No
         unhealthy,
         unhealthy_timeouts,
         port,
-        send,
-        expect,
+        question,
     } = check;
-    if unhealthy_interval != interval || unhealthy_timeouts.is_some() || port.is_some() {
-        draft.lose(
-            &mapping.name.0,
-            "checks of unhealthy endpoints, of timeouts or of another port become those of all",
-        );
-    }
     note(notes, n::CHECK, millis(*interval));
+    if unhealthy_interval != interval {
+        note(notes, n::CHECK_UNHEALTHY_INTERVAL, millis(*unhealthy_interval));
+    }
     note(notes, n::CHECK_TIMEOUT, millis(*timeout));
     note(notes, n::CHECK_HEALTHY, healthy);
     note(notes, n::CHECK_UNHEALTHY, unhealthy);
-    for (name, bytes) in [(n::CHECK_SEND, send), (n::CHECK_EXPECT, expect)] {
-        if !bytes.is_empty() {
-            note(notes, name, escape(bytes));
+    if let Some(timeouts) = unhealthy_timeouts {
+        note(notes, n::CHECK_UNHEALTHY_TIMEOUTS, timeouts);
+    }
+    if let Some(port) = port {
+        note(notes, n::CHECK_PORT, port);
+    }
+    match question {
+        Question::Exchange { send, expect } => {
+            for (name, bytes) in [(n::CHECK_SEND, send), (n::CHECK_EXPECT, expect)] {
+                if !bytes.is_empty() {
+                    note(notes, name, escape(bytes));
+                }
+            }
+        }
+        Question::Http { tls, path, statuses } => {
+            let ranges = statuses.iter().map(|range| format!("{}-{}", range.start(), range.end()));
+            let ranges = ranges.collect::<Vec<_>>().join(",");
+            note(notes, if *tls { n::CHECK_HTTPS } else { n::CHECK_HTTP }, format!("{path} {ranges}"));
         }
     }
 }

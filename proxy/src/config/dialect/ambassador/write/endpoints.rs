@@ -21,7 +21,10 @@ pub(super) struct Resolvers {
 impl Resolvers {
     pub(super) fn find(&mut self, mapping: &Mapping, name: &ObjectName, draft: &mut Draft<'_>) -> Found {
         match &mapping.resolution {
-            Resolution::Dns => Found { service: mapping.service.to_string(), resolver: None },
+            // Targets are an annotation, beside a service that only names them.
+            Resolution::Dns | Resolution::Targets(_) => {
+                Found { service: mapping.service.to_string(), resolver: None }
+            }
             Resolution::Fixed(endpoints) => {
                 let service = ObjectName { name: name.name.clone(), namespace: name.namespace.clone() };
                 let service = self.services.free(service);
