@@ -1,6 +1,7 @@
 //! Kong's declarative files through the real binary: Kong's own integration tests of streams (K20 to K54 of the
 //! reference) in our words, and where sluice differs.
 
+mod balancing;
 mod examples;
 mod listens;
 mod plugins;

@@ -6,6 +6,7 @@ mod downstream;
 mod ends;
 mod entity;
 mod env;
+mod health;
 mod index;
 mod listeners;
 mod mapping;
@@ -16,6 +17,7 @@ mod service;
 mod sni;
 mod stream_listen;
 mod surroundings;
+mod upstream;
 mod upstream_tls;
 
 #[cfg(test)]
@@ -36,6 +38,7 @@ use self::protocol::Group;
 use self::route::{Read, Route};
 use self::service::Service;
 use self::surroundings::Surroundings;
+use self::upstream::Upstreams;
 use self::upstream_tls::Originations;
 use super::Document;
 use super::merge::Claim;
@@ -80,6 +83,7 @@ fn assemble(
 ) -> Vec<Claim> {
     let surroundings = Surroundings::read(&settings.kong, found);
     let store = Store::read(entities);
+    let upstreams = Upstreams::read(entities);
     let services: HashMap<usize, Service> = entities
         .of(Kind::Service)
         .filter_map(|(index, entity)| Some((index, service::read(index, entity, entities).ok()?)))
@@ -95,7 +99,7 @@ fn assemble(
     }
     let originations = Originations::new(&store, files, settings);
     let terminations = Terminations::new(&store, files, &settings.kong);
-    let mappings = Mappings::new(entities, &services, &originations, settings);
+    let mappings = Mappings::new(entities, &services, &upstreams, &originations, settings);
     let assembly = Assembly {
         entities,
         routes: &routes,

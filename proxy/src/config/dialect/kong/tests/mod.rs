@@ -5,6 +5,7 @@ mod listens;
 mod plugins;
 mod precedence;
 mod schema;
+mod upstreams;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
