@@ -6,6 +6,8 @@ pub(crate) mod fixtures;
 mod limits;
 mod log_sink;
 mod proxy_protocol;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::cmp::Reverse;
