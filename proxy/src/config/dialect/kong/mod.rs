@@ -65,8 +65,8 @@ pub(super) fn lower(
         return (Vec::new(), 0);
     };
     let mut entities = Vec::new();
-    for document in documents {
-        document::read(document, sources.environment, &mut entities, found);
+    for (number, document) in documents.iter().enumerate() {
+        document::read(document, number == 0, sources.environment, &mut entities, found);
     }
     let entities = Index::new(entities);
     let claims = assemble(&entities, sources, first, found);

@@ -1,5 +1,6 @@
 //! Kong's files in, listeners and findings out, as tables.
 
+mod certificates;
 mod documents;
 mod listens;
 mod plugins;
