@@ -12,12 +12,13 @@ use crate::config::fuzzing as config;
 pub type Target = fn(&[u8]);
 
 /// By name, which is that of a folder of `tests/fuzz/corpus`.
-const TARGETS: [(&str, Target); 9] = [
+const TARGETS: [(&str, Target); 10] = [
     ("authorities", config::authorities),
     ("client-hello", hello::client_hello),
     ("documents", config::documents),
     ("gateway", config::gateway),
     ("identity", config::identity),
+    ("kong", config::kong),
     ("private-key", config::private_key),
     ("proxy-header", proxy_header::proxy_header),
     ("revocation-lists", config::revocation_lists),

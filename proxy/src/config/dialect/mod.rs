@@ -5,6 +5,7 @@ mod cluster;
 mod config_map;
 mod fields;
 mod gateway;
+mod kong;
 mod log_to;
 mod merge;
 mod names;
@@ -65,15 +66,10 @@ pub(super) fn lower<'a>(
     let (mut secrets, mut cluster) = (Secrets::default(), Cluster::default());
     let (mut config_maps, mut namespaces) = (ConfigMaps::default(), HashMap::new());
     let mut strangers = Strangers::default();
-    let (mut ambassador, mut gateway, mut resources) = (Vec::new(), Vec::new(), 0);
+    let (mut ambassador, mut gateway, mut kong, mut resources) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for document in documents {
         if let Dialect::Kong = detect(&document.value) {
-            resources += 1;
-            strangers.meet(
-                Stranger::Later,
-                "Kong declarative configuration (_format_version)",
-                &document.place,
-            );
+            kong.push(document);
             continue;
         }
         for resource in resource::expand(document, &settings.ambassador.namespace, &mut diagnostics) {
@@ -96,6 +92,11 @@ pub(super) fn lower<'a>(
     }
     let sources = ambassador::Sources { secrets: &secrets, cluster: &cluster, files, settings };
     let mut claims = ambassador::lower(&ambassador, sources, &mut strangers, &mut diagnostics);
+    let environment = |name: &str| std::env::var(name).ok();
+    let sources = kong::Sources { files, settings, environment: &environment };
+    let (of_kong, entities) = kong::lower(&kong, sources, &mut diagnostics);
+    claims.extend(of_kong);
+    resources += entities;
     let sources = gateway::Sources {
         secrets: &secrets,
         config_maps: &config_maps,
