@@ -46,7 +46,7 @@ pub fn ambassador_env(env: &impl Fn(&str) -> Option<OsString>) -> Result<Overrid
     })
 }
 
-fn read<T>(
+pub(super) fn read<T>(
     env: &impl Fn(&str) -> Option<OsString>,
     name: &'static str,
     flag: &'static str,

@@ -8,8 +8,8 @@ Examples:
   sluice run mappings.yaml       serve it
 
 `sluice run --help` lists every setting. A setting is taken from its flag, else its
-SLUICE_ variable, else its AMBASSADOR_ variable where there is one, else the settings
-file, else its default.
+SLUICE_ variable, else its AMBASSADOR_ or KONG_ variable where there is one, else the
+settings file, else kong.conf where one is named, else its default.
 Exit codes: 0 done, 1 (doctor) no kernel relay, 64 bad flags, settings or configuration.";
 
 /// `sluice run --help`.

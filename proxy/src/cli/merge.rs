@@ -1,4 +1,4 @@
-//! From what each source says to proven settings: flag, `SLUICE_`, `AMBASSADOR_`, file, default.
+//! From what each source says to proven settings: flag, `SLUICE_`, `AMBASSADOR_` and `KONG_`, file, kong.conf, default.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,8 +14,12 @@ pub enum Source {
     Flag,
     /// An `AMBASSADOR_` variable.
     Ambassador,
+    /// A `KONG_` variable.
+    Kong,
     /// The settings file.
     File(PathBuf),
+    /// Kong's own.
+    KongConf(PathBuf),
     /// Nowhere.
     Default,
 }
@@ -103,6 +107,7 @@ pub fn merge(layers: &[Layer]) -> Result<Settings, Conflict> {
 fn lay(says: &Overrides, settings: &mut Settings) {
     lay_process(says, settings);
     lay_ambassador(says, settings);
+    lay_kong(says, settings);
     set(&mut settings.upstream_tls_verify, says.upstream_tls_verify.map(Into::into));
     set(
         &mut settings.certificate_map,
@@ -161,6 +166,21 @@ fn lay_ambassador(says: &Overrides, settings: &mut Settings) {
     set(&mut ambassador.force_secret_validation, says.force_secret_validation);
 }
 
+fn lay_kong(says: &Overrides, settings: &mut Settings) {
+    let kong = &mut settings.kong;
+    set(&mut kong.stream_listen, says.kong_stream_listen.clone());
+    set(&mut kong.router_flavor, says.kong_router_flavor.clone());
+    set(&mut kong.trusted_ips, says.kong_trusted_ips.clone());
+    set(&mut kong.port_maps, says.kong_port_maps.clone());
+    set(&mut kong.ssl_cert, says.kong_ssl_cert.clone());
+    set(&mut kong.ssl_cert_key, says.kong_ssl_cert_key.clone());
+    set(&mut kong.trusted_certificate, says.kong_lua_ssl_trusted_certificate.clone());
+    // Exact: 64 at most.
+    set(&mut kong.verify_depth, says.kong_lua_ssl_verify_depth.and_then(|n| u8::try_from(n.0).ok()));
+    set(&mut kong.proxy_ssl_verify, says.kong_proxy_ssl_verify);
+    set(&mut kong.proxy_protocol, says.kong_proxy_protocol);
+}
+
 /// Exact: a window is 64 MiB at most.
 fn window(size: WindowSize) -> u32 {
     u32::try_from(size.0).unwrap_or(u32::MAX)
@@ -177,7 +197,9 @@ impl fmt::Display for Source {
         match self {
             Self::Flag => f.write_str("flag or SLUICE_ variable"),
             Self::Ambassador => f.write_str("AMBASSADOR_ variable"),
+            Self::Kong => f.write_str("KONG_ variable"),
             Self::File(path) => write!(f, "settings file {}", path.display()),
+            Self::KongConf(path) => write!(f, "{}", path.display()),
             Self::Default => f.write_str("default"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod ambassador_env;
 mod help;
+mod kong_conf;
 mod merge;
 mod overrides;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 
 pub use ambassador_env::{EnvError, ambassador_env};
+pub use kong_conf::{KongConfError, kong_conf, kong_env};
 pub use merge::{Conflict, Layer, Source, merge};
 pub use overrides::{Format, Overrides};
 pub use to::To;
@@ -126,6 +128,9 @@ pub enum SettingsError {
     /// The environment.
     #[error(transparent)]
     Env(#[from] EnvError),
+    /// Kong's own settings.
+    #[error(transparent)]
+    KongConf(#[from] KongConfError),
     /// Values that exclude each other.
     #[error(transparent)]
     Conflict(#[from] Conflict),
@@ -146,10 +151,16 @@ impl Command {
         let mut layers = vec![
             Layer { source: Source::Flag, says: common.overrides.clone() },
             Layer { source: Source::Ambassador, says: ambassador_env(env)? },
+            Layer { source: Source::Kong, says: kong_env(env)? },
         ];
         if let Some(file) = &common.settings {
             let says = settings_file::read(file, &Overrides::keys())?;
             layers.push(Layer { source: Source::File(file.clone()), says });
+        }
+        let named = layers.iter().find_map(|layer| layer.says.kong_conf.clone());
+        if let Some(path) = named.filter(|path| !path.is_empty()).map(PathBuf::from) {
+            let says = kong_conf(&path)?;
+            layers.push(Layer { source: Source::KongConf(path), says });
         }
         Ok(Settings { paths, ..merge(&layers)? })
     }

@@ -167,6 +167,40 @@ pub struct Overrides {
     /// Refuse certificates that are out of date (AMBASSADOR_FORCE_SECRET_VALIDATION) [default: false]
     #[arg(long, env = "SLUICE_FORCE_SECRET_VALIDATION", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
     pub force_secret_validation: Option<bool>,
+
+    /// Kong's own settings, read for what the flags below, their variables and the settings file do not say (KONG_CONF) [default: ""]
+    #[arg(long, env = "SLUICE_KONG_CONF", value_name = "FILE", help_heading = "Kong")]
+    pub kong_conf: Option<String>,
+    /// Where files of Kong's listen, such as `0.0.0.0:5432, 0.0.0.0:8443 ssl`, or off (KONG_STREAM_LISTEN) [default: off]
+    #[arg(long, env = "SLUICE_KONG_STREAM_LISTEN", value_name = "LIST", help_heading = "Kong")]
+    pub kong_stream_listen: Option<String>,
+    /// Which of Kong's routes comes first: traditional_compatible or traditional (KONG_ROUTER_FLAVOR) [default: traditional_compatible]
+    #[arg(long, env = "SLUICE_KONG_ROUTER_FLAVOR", value_name = "FLAVOR", help_heading = "Kong")]
+    pub kong_router_flavor: Option<String>,
+    /// Whose PROXY headers are believed, addresses and networks with commas; none named, everybody's (KONG_TRUSTED_IPS) [default: ""]
+    #[arg(long, env = "SLUICE_KONG_TRUSTED_IPS", value_name = "NETWORKS", help_heading = "Kong")]
+    pub kong_trusted_ips: Option<String>,
+    /// What clients take ports of kong-stream-listen for, such as 80:8000,443:8443 (KONG_PORT_MAPS) [default: ""]
+    #[arg(long, env = "SLUICE_KONG_PORT_MAPS", value_name = "MAPS", help_heading = "Kong")]
+    pub kong_port_maps: Option<String>,
+    /// Certificates for clients that ask for no name that has one; none named, one of localhost is made (KONG_SSL_CERT) [default: ""]
+    #[arg(long, env = "SLUICE_KONG_SSL_CERT", value_name = "FILES", help_heading = "Kong")]
+    pub kong_ssl_cert: Option<String>,
+    /// Their keys, in the same order (KONG_SSL_CERT_KEY) [default: ""]
+    #[arg(long, env = "SLUICE_KONG_SSL_CERT_KEY", value_name = "FILES", help_heading = "Kong")]
+    pub kong_ssl_cert_key: Option<String>,
+    /// Authorities of upstreams whose service names none, a file or system (KONG_LUA_SSL_TRUSTED_CERTIFICATE) [default: system]
+    #[arg(long, env = "SLUICE_KONG_LUA_SSL_TRUSTED_CERTIFICATE", value_name = "FILE", help_heading = "Kong")]
+    pub kong_lua_ssl_trusted_certificate: Option<String>,
+    /// Certificates between an upstream's own and its root, 0 to 64 (KONG_LUA_SSL_VERIFY_DEPTH) [default: 1]
+    #[arg(long, env = "SLUICE_KONG_LUA_SSL_VERIFY_DEPTH", value_name = "N", help_heading = "Kong")]
+    pub kong_lua_ssl_verify_depth: Option<Whole<0, 64>>,
+    /// Verify upstreams whose service does not say tls_verify (KONG_NGINX_SPROXY_PROXY_SSL_VERIFY) [default: false]
+    #[arg(long, env = "SLUICE_KONG_PROXY_SSL_VERIFY", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Kong")]
+    pub kong_proxy_ssl_verify: Option<bool>,
+    /// Send every upstream of Kong's a PROXY header of version 1 (KONG_NGINX_SPROXY_PROXY_PROTOCOL) [default: false]
+    #[arg(long, env = "SLUICE_KONG_PROXY_PROTOCOL", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Kong")]
+    pub kong_proxy_protocol: Option<bool>,
 }
 
 /// Text for people, or JSON for programs.

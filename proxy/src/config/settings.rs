@@ -14,6 +14,8 @@ pub struct Settings {
     pub paths: Vec<PathBuf>,
     /// Which resources are meant for this process.
     pub ambassador: Ambassador,
+    /// What Kong keeps in kong.conf; apart, since settings are handed about by value.
+    pub kong: Box<Kong>,
     /// Defaults for mappings that say nothing.
     pub timeouts: Timeouts,
     /// What is asked of the certificates of upstreams for which nobody names an authority.
@@ -58,6 +60,31 @@ pub struct Ambassador {
     pub bind_address: Vec<IpAddr>,
     /// `AMBASSADOR_FORCE_SECRET_VALIDATION`: certificates out of date are refused.
     pub force_secret_validation: bool,
+}
+
+/// What Kong keeps in kong.conf, as it is written there; only the dialect knows what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kong {
+    /// `stream_listen`: where files of Kong's listen, with commas; `off` nowhere.
+    pub stream_listen: String,
+    /// `router_flavor`: which of its routes comes first.
+    pub router_flavor: String,
+    /// `trusted_ips`: whose PROXY headers are believed, with commas; empty believes everybody's.
+    pub trusted_ips: String,
+    /// `port_maps`: what clients take the ports of `stream_listen` for, such as `80:8000`, with commas.
+    pub port_maps: String,
+    /// `ssl_cert`: files of certificates for clients that ask for no name that has one, with commas.
+    pub ssl_cert: String,
+    /// `ssl_cert_key`: files of their keys, in the same order.
+    pub ssl_cert_key: String,
+    /// `lua_ssl_trusted_certificate`: authorities of upstreams whose service names none; `system`, or a file.
+    pub trusted_certificate: String,
+    /// `lua_ssl_verify_depth`: certificates between an upstream's own and its root.
+    pub verify_depth: u8,
+    /// `nginx_sproxy_proxy_ssl_verify`: upstreams' certificates are verified unless a service says otherwise.
+    pub proxy_ssl_verify: bool,
+    /// `nginx_sproxy_proxy_protocol`: upstreams hear a PROXY header of version 1.
+    pub proxy_protocol: bool,
 }
 
 /// What is asked of an upstream's certificate where its mapping names no authority.
@@ -193,6 +220,18 @@ impl Default for Settings {
                 bind_address: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
                 force_secret_validation: false,
             },
+            kong: Box::new(Kong {
+                stream_listen: "off".into(),
+                router_flavor: "traditional_compatible".into(),
+                trusted_ips: String::new(),
+                port_maps: String::new(),
+                ssl_cert: String::new(),
+                ssl_cert_key: String::new(),
+                trusted_certificate: "system".into(),
+                verify_depth: 1,
+                proxy_ssl_verify: false,
+                proxy_protocol: false,
+            }),
             timeouts: Timeouts {
                 connect: Duration::from_secs(3),
                 idle: None,

@@ -1,5 +1,6 @@
 mod ambassador;
 mod help;
+mod kong;
 mod precedence;
 mod reference;
 mod values;

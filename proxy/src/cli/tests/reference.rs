@@ -61,9 +61,11 @@ fn help_tells_the_same_defaults_and_the_file_every_name() {
         let variable = arg.get_env().unwrap().to_str().unwrap();
         let names = format!("# Flag --{key}, variable {variable}");
         assert!(text.contains(&names), "no line {names:?}");
-        if let Some((_, ambassador)) = help.split_once("(AMBASSADOR_") {
-            let name = format!("AMBASSADOR_{}", ambassador.split(')').next().unwrap());
-            assert!(text.contains(&name), "{name} is not named");
+        for prefix in ["AMBASSADOR_", "KONG_"] {
+            if let Some((_, rest)) = help.split_once(&format!("({prefix}")) {
+                let name = format!("{prefix}{}", rest.split(')').next().unwrap());
+                assert!(text.contains(&name), "{name} is not named");
+            }
         }
     }
 }

@@ -43,6 +43,16 @@ impl<'a> Fields<'a> {
         text
     }
 
+    /// A text that may be a key, and is not repeated whatever it is.
+    pub(super) fn secret(&self, name: &'static str) -> Option<String> {
+        let value = self.raw(name)?;
+        let text = value.as_str().map(str::to_owned);
+        if text.is_none() {
+            self.report.discard(self.path(name), "is not a string");
+        }
+        text
+    }
+
     /// A string that says something.
     pub(super) fn filled(&self, name: &'static str) -> Option<String> {
         self.text(name).filter(|text| !text.trim().is_empty())
@@ -54,6 +64,17 @@ impl<'a> Fields<'a> {
         let number = integer(value).filter(|number| range.contains(number));
         if number.is_none() {
             self.wrong(name, value, &format!("an integer from {} to {}", range.start(), range.end()));
+        }
+        number
+    }
+
+    /// A number, quoted or not.
+    pub(super) fn decimal(&self, name: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        let value = self.raw(name)?;
+        let number = scalar(value).and_then(|text| text.trim().parse().ok());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            self.wrong(name, value, &format!("a number from {} to {}", range.start(), range.end()));
         }
         number
     }
@@ -151,19 +172,29 @@ impl<'a> Fields<'a> {
 
     /// Warns of every field nobody asked for; `hints` says where a well-known stranger belongs.
     pub(super) fn warn_unknown(&self, hints: &[(&str, &str)]) {
-        let known = self.known.borrow();
-        for name in self.names() {
-            if known.contains(&name.as_str()) {
-                continue;
-            }
-            let hint = match hints.iter().find(|(stranger, _)| *stranger == name) {
-                Some((_, hint)) => format!("; {hint}"),
-                None => {
-                    nearest(&name, &known).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default()
-                }
-            };
+        for (name, hint) in self.unknown(hints) {
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             self.report.warn(self.path(&name), format!("unknown field {name:?} is ignored{hint}"));
         }
+    }
+
+    /// Does not put up with any field nobody asked for.
+    pub(super) fn refuse_unknown(&self, hints: &[(&str, &str)]) {
+        for (name, hint) in self.unknown(hints) {
+            let hint = hint.unwrap_or_else(|| "remove it".to_owned());
+            self.report.discard(self.path(&name), format!("unknown field {name:?}; {hint}"));
+        }
+    }
+
+    /// Every field nobody asked for, and what to say of it if anything is known.
+    pub(super) fn unknown(&self, hints: &[(&str, &str)]) -> Vec<(String, Option<String>)> {
+        let known = self.known.borrow();
+        let hint = |name: &str| match hints.iter().find(|(stranger, _)| *stranger == name) {
+            Some((_, hint)) => Some((*hint).to_owned()),
+            None => nearest(name, &known).map(|near| format!("did you mean {near:?}?")),
+        };
+        let strangers = self.names().into_iter().filter(|name| !known.contains(&name.as_str()));
+        strangers.map(|name| (hint(&name), name)).map(|(hint, name)| (name, hint)).collect()
     }
 
     fn wrong(&self, name: &str, value: &Value, expected: &str) {

@@ -3,6 +3,7 @@
 mod ambassador;
 mod cluster;
 mod fields;
+mod kong;
 mod log_to;
 mod merge;
 mod names;
@@ -55,15 +56,10 @@ pub(super) fn lower<'a>(
     let mut diagnostics = Vec::new();
     let (mut secrets, mut cluster) = (Secrets::default(), Cluster::default());
     let mut strangers = Strangers::default();
-    let (mut ambassador, mut resources) = (Vec::new(), 0);
+    let (mut ambassador, mut kong, mut resources) = (Vec::new(), Vec::new(), 0);
     for document in documents {
         if let Dialect::Kong = detect(&document.value) {
-            resources += 1;
-            strangers.meet(
-                Stranger::Later,
-                "Kong declarative configuration (_format_version)",
-                &document.place,
-            );
+            kong.push(document);
             continue;
         }
         for resource in resource::expand(document, &settings.ambassador.namespace, &mut diagnostics) {
@@ -83,7 +79,12 @@ pub(super) fn lower<'a>(
         }
     }
     let sources = ambassador::Sources { secrets: &secrets, cluster: &cluster, files, settings };
-    let claims = ambassador::lower(&ambassador, sources, &mut strangers, &mut diagnostics);
+    let mut claims = ambassador::lower(&ambassador, sources, &mut strangers, &mut diagnostics);
+    let environment = |name: &str| std::env::var(name).ok();
+    let sources = kong::Sources { files, settings, environment: &environment };
+    let (of_kong, entities) = kong::lower(&kong, sources, &mut diagnostics);
+    claims.extend(of_kong);
+    resources += entities;
     let config = merge::merge(claims, &mut diagnostics);
     diagnostics.extend(strangers.into_diagnostics());
     Lowered { config, diagnostics, resources }

@@ -14,7 +14,7 @@ mod tests;
 pub(super) use error::{Flaw, MaterialError};
 pub(super) use files::{Files, Taken};
 pub(super) use identity::{identity, out_of_date};
-pub(super) use trust::{overdue, prove, revocation_lists, roots};
+pub(super) use trust::{overdue, prove, revocation_lists, roots, unfit};
 
 /// A PEM text and what people call it: `tls.crt of Secret default/pay`, or its path.
 ///

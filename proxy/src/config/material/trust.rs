@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
+use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
@@ -21,6 +22,17 @@ pub(in crate::config) fn roots(piece: &Piece) -> Result<Vec<CertificateDer<'stat
         store.add(certificate.clone()).map_err(|_quotes| piece.flaw(Flaw::Certificate(index + 1)))?;
     }
     Ok(certificates)
+}
+
+/// Why a certificate vouches for nobody, if that is so: it is no authority's, or out of date.
+pub(in crate::config) fn unfit(root: &CertificateDer<'_>) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(root).ok()?;
+    let ended = certificate.validity().not_after;
+    match certificate.is_ca() {
+        false => Some("is no authority's: its basicConstraints do not say CA:TRUE".to_owned()),
+        true if now() > ended.timestamp() => Some(format!("ended on {}", day(ended))),
+        true => None,
+    }
 }
 
 /// Revocation lists as far as their form goes; [`prove`] has rustls' word.

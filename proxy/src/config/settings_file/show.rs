@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::config::CertificateMap;
 use crate::config::model::Timeouts;
 use crate::config::settings::{
-    AccessLog, Ambassador, Handshakes, Kernel, Limits, Log, LogFormat, Names, Settings, Sockets,
+    AccessLog, Ambassador, Handshakes, Kernel, Kong, Limits, Log, LogFormat, Names, Settings, Sockets,
     UpstreamTlsVerify,
 };
 
@@ -18,6 +18,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
     let Settings {
         paths: _,
         ambassador,
+        kong,
         timeouts,
         upstream_tls_verify,
         certificate_map,
@@ -46,6 +47,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         of_sockets(sockets),
         of_names(names),
         of_ambassador(ambassador),
+        of_kong(kong),
     ]
     .into_iter()
     .filter_map(|part| match part {
@@ -172,6 +174,35 @@ fn of_ambassador(ambassador: &Ambassador) -> Value {
         "label-selector": label_selector,
         "bind-address": bind_address.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         "force-secret-validation": force_secret_validation,
+    })
+}
+
+fn of_kong(kong: &Kong) -> Value {
+    let Kong {
+        stream_listen,
+        router_flavor,
+        trusted_ips,
+        port_maps,
+        ssl_cert,
+        ssl_cert_key,
+        trusted_certificate,
+        verify_depth,
+        proxy_ssl_verify,
+        proxy_protocol,
+    } = kong;
+    json!({
+        // What it says stands in the other keys.
+        "kong-conf": "",
+        "kong-stream-listen": stream_listen,
+        "kong-router-flavor": router_flavor,
+        "kong-trusted-ips": trusted_ips,
+        "kong-port-maps": port_maps,
+        "kong-ssl-cert": ssl_cert,
+        "kong-ssl-cert-key": ssl_cert_key,
+        "kong-lua-ssl-trusted-certificate": trusted_certificate,
+        "kong-lua-ssl-verify-depth": verify_depth,
+        "kong-proxy-ssl-verify": proxy_ssl_verify,
+        "kong-proxy-protocol": proxy_protocol,
     })
 }
 

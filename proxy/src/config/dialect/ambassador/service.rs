@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
+use crate::config::dialect::names::is_dns_name;
 use crate::config::model::Host;
 
 /// What a service string says.
@@ -117,18 +118,4 @@ fn read_port(text: &str, port: Option<&str>) -> Result<Port, ServiceError> {
         return Err(wrong());
     }
     digits.parse().map(Port::Given).map_err(|_overflow| wrong())
-}
-
-/// RFC 1123, and underscores, which occur. A last label of digits alone is a mistyped address or port.
-fn is_dns_name(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(fits)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let last_is_number = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
-    name.len() <= 253 && name.split('.').all(label) && !last_is_number
 }

@@ -97,7 +97,6 @@ fn strangers_are_counted_by_kind() {
                 apiVersion: getambassador.io/v3alpha1\nkind: Mapping\nmetadata: {name: h}\n---\n\
                 apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
     let expected = [
-        "test.yaml#3: Kong declarative configuration (_format_version) is not served by this version of sluice; 1 resource discarded",
         "test.yaml#4: kind TCPRoute (gateway.networking.k8s.io/v1alpha2) is not served by this version of sluice; 1 resource discarded",
         "test.yaml#1: kind Deployment (apps/v1) is not one that sluice serves; 2 resources passed over",
         "test.yaml#6: kind Mapping (getambassador.io/v3alpha1) is not one that sluice serves; 1 resource passed over",

@@ -1,0 +1,237 @@
+//! What a file may look like: versions, forms, references, decK's extras.
+
+use super::{lower, lower_with, with_route};
+
+const ROUTE: &str = "protocols: [tcp], destinations: [{port: 9000}]";
+
+#[test]
+fn nested_and_flat_forms_are_one() {
+    let cases = [
+        format!("services: [{{name: pay, url: 'tcp://10.0.0.1:5', routes: [{{name: r, {ROUTE}}}]}}]"),
+        format!(
+            "services: [{{name: pay, protocol: tcp, host: 10.0.0.1, port: 5}}]\nroutes: [{{service: pay, {ROUTE}}}]"
+        ),
+        format!(
+            "services: [{{id: x, name: pay, url: 'tcp://10.0.0.1:5'}}]\nroutes: [{{service: x, {ROUTE}}}]"
+        ),
+        format!(
+            "services: [{{id: x, name: pay, url: 'tcp://10.0.0.1:5'}}]\nroutes: [{{service: {{id: x}}, {ROUTE}}}]"
+        ),
+        format!(
+            "routes: [{{service: {{name: pay}}, {ROUTE}}}]\nservices: [{{name: pay, url: 'tcp://10.0.0.1:5'}}]"
+        ),
+        format!(
+            "{{\"services\": [{{\"name\": \"pay\", \"url\": \"tcp://10.0.0.1:5\", \"routes\": [{{{ROUTE}}}]}}]}}"
+        ),
+    ];
+    for text in cases {
+        for version in ["'1.1'", "'2.1'", "\"3.0\"", "3.0"] {
+            // As JSON it begins with a brace.
+            let text = match text.strip_prefix('{') {
+                Some(rest) => format!("{{\"_format_version\": {version}, {rest}"),
+                None => format!("_format_version: {version}\n{text}"),
+            };
+            let outcome = lower(&text, "0.0.0.0:9000");
+            assert_eq!(outcome.faults(), Vec::<String>::new(), "{text}");
+            assert_eq!(outcome.only().name.to_string(), "service pay");
+            assert_eq!(outcome.only().service.to_string(), "10.0.0.1:5");
+        }
+    }
+}
+
+#[test]
+fn urls_have_the_ports_that_kong_gives_them() {
+    let cases = [
+        ("tcp://pay", "pay:80"),
+        ("tls://pay", "pay:80"),
+        ("https://pay/x", "pay:443"),
+        ("http://pay/", "pay:80"),
+        ("tcp://[fd00::1]:7", "[fd00::1]:7"),
+        ("tcp://PAY.internal.:7", "pay.internal.:7"),
+    ];
+    for (url, expected) in cases {
+        let text =
+            format!("_format_version: '3.0'\nservices: [{{name: pay, url: '{url}', routes: [{{{ROUTE}}}]}}]");
+        assert_eq!(lower(&text, "0.0.0.0:9000").only().service.to_string(), expected, "{url}");
+    }
+}
+
+#[test]
+fn a_version_that_does_not_exist_is_named() {
+    for (version, shown) in [("'4.0'", "\"4.0\""), ("true", "true"), ("'2'", "\"2\"")] {
+        let outcome = lower(&format!("_format_version: {version}\nservices: []"), "off");
+        let expected = format!(
+            "kong.yaml#1: _format_version: {shown} is none of \"1.1\", \"2.1\", \"3.0\"; the document is discarded"
+        );
+        assert_eq!(outcome.all(), [expected]);
+    }
+}
+
+#[test]
+fn what_deck_adds_is_taken() {
+    let text = "
+_format_version: '3.0'
+_transform: true
+_comment: hello
+_ignore: [x]
+_workspace: default
+_konnect: {control_plane_name: x}
+_info: {select_tags: [a], defaults: {service: {protocol: tcp, retries: 2}, route: {protocols: [tcp]}}}
+services:
+- name: ${{ env \"DECK_NAME\" }}
+  host: 10.0.0.1
+  port: ${{ env \"DECK_PORT\" | toInt }}
+  routes: [{name: r, destinations: [{port: 9000}]}]
+";
+    let outcome = lower(text, "0.0.0.0:9000");
+    assert_eq!(outcome.all(), Vec::<String>::new());
+    assert_eq!(outcome.served(), ["0.0.0.0:9000: any goes on, service pay 10.0.0.1:5432"]);
+    assert_eq!(outcome.only().balancing.attempts, 3);
+}
+
+#[test]
+fn a_variable_that_cannot_be_had_costs_its_entity() {
+    let cases = [
+        (
+            "env \"DECK_NONE\"",
+            "the environment variable DECK_NONE is not set; set it, or write its value here",
+        ),
+        (
+            "env \"HOME\"",
+            "the variable \"HOME\" does not begin with DECK_, and decK hands out no others; rename it",
+        ),
+        ("vault \"x\"", "\"vault \\\"x\\\"\" is no variable; write ${{ env \"DECK_X\" }}"),
+    ];
+    for (inside, expected) in cases {
+        let text = format!(
+            "_format_version: '3.0'\nservices:\n- name: pay\n  host: ${{{{ {inside} }}}}\n  protocol: tcp\n- {{name: b, host: x}}\n"
+        );
+        let faults = lower(&text, "0.0.0.0:1").faults();
+        let expected =
+            format!("kong.yaml#1: service pay: services[0].host: {expected}; the service is discarded");
+        assert!(faults.contains(&expected), "{faults:?}");
+        assert!(faults.iter().all(|fault| fault.contains("service pay")), "{faults:?}");
+    }
+}
+
+#[test]
+fn the_second_of_a_name_is_told_where_the_first_is() {
+    let text = "
+_format_version: '3.0'
+services:
+- {name: a, url: 'tcp://10.0.0.1:1', id: x}
+- {name: a, url: 'tcp://10.0.0.1:2', id: x}
+";
+    let expected = ["id", "name"].map(|field| {
+        let value = if field == "id" { "x" } else { "a" };
+        format!(
+            "kong.yaml#1: service a: services[1].{field}: uniqueness violation: \"services\" entity with {field} set to \
+             \"{value}\" is already declared (services[0] in kong.yaml#1); rename one of them; the service is discarded"
+        )
+    });
+    assert_eq!(lower(text, "0.0.0.0:1").faults(), expected);
+}
+
+#[test]
+fn http_and_udp_cost_a_line_each() {
+    let text = "
+_format_version: '3.0'
+consumers: [{username: x}]
+vaults: []
+services:
+- name: web
+  url: http://10.0.0.1
+  routes:
+  - {name: a, paths: [/]}
+  - {name: b, hosts: [x], protocols: [https], anything: 1}
+  - {name: c, protocols: [udp], destinations: [{port: 53}]}
+";
+    let outcome = lower(text, "0.0.0.0:9000");
+    let expected = [
+        "kong.yaml#1: consumers, vaults concern HTTP or Kong itself, and are passed over",
+        "kong.yaml#1: 2 routes of HTTP passed over",
+        "kong.yaml#1: 1 route of UDP passed over",
+    ];
+    assert_eq!(outcome.all(), expected);
+    assert_eq!(outcome.faults(), Vec::<String>::new());
+}
+
+#[test]
+fn what_no_kong_knows_is_found_fault_with() {
+    let outcome = lower("_format_version: '3.0'\nservcies: []\nroutes: {}\nupstreams: [1]\n", "0.0.0.0:9000");
+    let expected = [
+        "kong.yaml#1: routes: a mapping is not a list; write one",
+        "kong.yaml#1: upstreams[0]: 1 is not a mapping of fields; it is left out",
+        "kong.yaml#1: servcies: unknown field \"servcies\", of which nothing is made; did you mean \"services\"?",
+    ];
+    assert_eq!(outcome.faults(), expected);
+}
+
+#[test]
+fn a_service_that_is_not_enabled_takes_its_routes_along() {
+    let text = with_route(ROUTE).replace("name: pay,", "name: pay, enabled: false,");
+    let outcome = lower(&text, "0.0.0.0:9000");
+    let expected = "kong.yaml#1: route r: services[0].routes[0].service: service pay is not enabled; the route is left out";
+    assert_eq!(outcome.all(), [expected]);
+    assert_eq!(outcome.served(), ["0.0.0.0:9000: any goes on, refused"]);
+}
+
+#[test]
+fn without_stream_listen_the_setting_is_named_that_is_missing() {
+    let outcome = lower(&with_route(ROUTE), "off");
+    let expected = "kong.yaml#1: stream_listen is off, so no route of connections (1) is served; set it, for example \
+                    --kong-stream-listen \"0.0.0.0:9000\", KONG_STREAM_LISTEN=\"0.0.0.0:9000\" or kong-stream-listen: \
+                    \"0.0.0.0:9000\" in the settings file";
+    assert_eq!(outcome.all(), [expected]);
+    assert!(outcome.config.listeners.is_empty());
+    let named = lower(&with_route("protocols: [tls], snis: [a.b]"), "off");
+    assert!(named.all()[0].contains("\"0.0.0.0:8443 ssl\""), "{:?}", named.all());
+}
+
+#[test]
+fn what_is_not_said_is_as_with_kong() {
+    let outcome = lower(&with_route(ROUTE), "0.0.0.0:9000");
+    let mapping = outcome.only();
+    assert_eq!(mapping.balancing.attempts, 6);
+    assert_eq!(mapping.balancing.ejection.after, 0);
+    assert_eq!(mapping.timeouts.connect.as_secs(), 60);
+    assert_eq!(mapping.timeouts.idle.unwrap().as_secs(), 60);
+    let text = with_route(ROUTE)
+        .replace("name: pay,", "name: pay, read_timeout: 5, write_timeout: 7, connect_timeout: 3,");
+    let outcome = lower(&text, "0.0.0.0:9000");
+    assert_eq!(outcome.only().timeouts.idle.unwrap().as_millis(), 7);
+    assert_eq!(outcome.only().timeouts.connect.as_millis(), 3);
+}
+
+#[test]
+fn a_protocol_that_begins_tls_unasked_is_warned_of() {
+    let text = with_route(ROUTE);
+    let cases = [
+        (", protocol: tcp", ""),
+        (
+            "",
+            "is not set, which is http, and then Kong begins TLS towards the upstream; write tcp to have none, or tls to mean it",
+        ),
+        (
+            ", protocol: https",
+            "is https: as in Kong, only tcp does not begin TLS towards the upstream; write tcp to have none, or tls to mean it",
+        ),
+    ];
+    for (protocol, expected) in cases {
+        let outcome = lower(&text.replace(", protocol: tcp", protocol), "0.0.0.0:9000");
+        assert_eq!(outcome.only().originate.is_some(), !expected.is_empty());
+        let said = outcome.faults().into_iter().find(|fault| fault.contains(".protocol"));
+        let expected = (!expected.is_empty())
+            .then(|| format!("kong.yaml#1: service pay: services[0].protocol: {expected}"));
+        assert_eq!(said, expected);
+    }
+}
+
+#[test]
+fn every_upstream_hears_a_proxy_header_where_nginx_was_told_so() {
+    let outcome = lower_with(&with_route(ROUTE), |kong| {
+        kong.stream_listen = "0.0.0.0:9000".to_owned();
+        kong.proxy_protocol = true;
+    });
+    assert_eq!(outcome.only().proxy_protocol.map(|version| version.as_str()), Some("v1"));
+}
