@@ -12,5 +12,6 @@ mod convert;
 mod doctor;
 mod examples;
 mod flags;
+mod gateway;
 mod proxy_protocol;
 mod tls;

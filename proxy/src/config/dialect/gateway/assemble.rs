@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::attach::Attachment;
+use super::attach::{Attachment, Attachments};
 use super::backend::Backend;
 use super::hostname::Hostname;
 use super::judged::Gateway;
@@ -22,8 +22,7 @@ pub(super) struct Attached<'a> {
     pub(super) gateways: &'a [Gateway],
     /// By age.
     pub(super) routes: &'a [(Route, Vec<Backend>)],
-    /// Of the oldest routes first.
-    pub(super) attachments: &'a [Attachment],
+    pub(super) attachments: &'a Attachments,
 }
 
 impl Attached<'_> {
@@ -92,7 +91,7 @@ impl Attached<'_> {
         let here =
             |attachment: &&Attachment| (attachment.gateway, attachment.listener) == (gateway, listener);
         let (mut routes, mut has_tcp) = (Vec::new(), false);
-        for attachment in self.attachments.iter().filter(here) {
+        for attachment in self.attachments.get(&(gateway, listener)).into_iter().flatten() {
             let (route, backends) = &self.routes[attachment.route];
             if route.kind == Kind::TcpRoute && std::mem::replace(&mut has_tcp, true) {
                 let message = format!(

@@ -1,6 +1,6 @@
 //! Which routes attach to which listeners.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::backend::Backend;
 use super::hostname::Hostname;
@@ -12,13 +12,14 @@ use super::spec::Protocol;
 use super::status::{Fault, condition};
 use crate::config::model::{PartStatus, ResourceStatus};
 
+/// Routes of a listener, the oldest first, by the places of the Gateway and of the listener.
+pub(super) type Attachments = HashMap<(usize, usize), Vec<Attachment>>;
+
 /// A route on a listener.
 #[derive(Debug)]
 pub(super) struct Attachment {
-    /// Places among all.
+    /// Its place among all.
     pub(super) route: usize,
-    pub(super) gateway: usize,
-    pub(super) listener: usize,
     /// The names that both take, each with the route's own; none where neither asks for names, or the route does not
     /// say.
     pub(super) names: Vec<(Hostname, Hostname)>,
@@ -53,10 +54,10 @@ impl Parents<'_> {
         place: usize,
         route: &Route,
         backends: &[Backend],
-        attachments: &mut Vec<Attachment>,
+        attachments: &mut Attachments,
     ) -> ResourceStatus {
         let unresolved = backends.iter().find_map(|backend| backend.found.as_ref().err());
-        let (mut parts, mut refused, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut parts, mut refused, mut own) = (Vec::new(), Vec::new(), BTreeMap::new());
         for parent in &route.parents {
             let Some(gateway) = self.find(route, parent) else {
                 continue;
@@ -75,25 +76,14 @@ impl Parents<'_> {
             match attached {
                 Err(fault) => refused.push((parent, fault)),
                 // Two references may mean the same listener.
-                Ok(attached) => own.extend(attached.into_iter().map(|(listener, names)| Attachment {
-                    route: place,
-                    gateway,
-                    listener,
-                    names,
-                })),
+                Ok(attached) => own.extend(attached.into_iter().map(|(listener, names)| ((gateway, listener), names))),
             }
         }
         self.tell(route, &refused, own.is_empty());
-        for attachment in own {
-            let same = |other: &Attachment| {
-                (other.route, other.gateway, other.listener)
-                    == (place, attachment.gateway, attachment.listener)
-            };
-            if !attachments.iter().any(same) {
-                let listener = &self.gateways[attachment.gateway].listeners[attachment.listener];
-                listener.attached.set(listener.attached.get() + 1);
-                attachments.push(attachment);
-            }
+        for ((gateway, listener), names) in own {
+            let judged = &self.gateways[gateway].listeners[listener];
+            judged.attached.set(judged.attached.get() + 1);
+            attachments.entry((gateway, listener)).or_default().push(Attachment { route: place, names });
         }
         let resource = route.report.resource().to_owned();
         ResourceStatus { resource, generation: route.head.generation, conditions: Vec::new(), parts }

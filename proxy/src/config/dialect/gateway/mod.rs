@@ -97,7 +97,7 @@ pub(super) fn lower(
     routes.sort_by(|a, b| a.head.age.cmp(&b.head.age));
     let backends = Backends { cluster, grants: &grants, namespace: &settings.ambassador.namespace };
     let parents = Parents { gateways: &gateways, known: &known, labels: namespaces };
-    let (mut attached, mut attachments, mut of_routes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut attached, mut attachments, mut of_routes) = (Vec::new(), HashMap::new(), Vec::new());
     for (place, route) in routes.into_iter().enumerate() {
         let backends = backends.of(&route);
         of_routes.push(parents.attach(place, &route, &backends, &mut attachments));
@@ -124,7 +124,7 @@ fn sorted<'r, 'a>(
     strangers: &mut Strangers,
     found: &mut Vec<Diagnostic>,
 ) -> HashMap<Kind, Found<'r, 'a>> {
-    let mut by_kind: HashMap<Kind, Found<'r, 'a>> = HashMap::new();
+    let (mut read, mut last) = (Vec::with_capacity(resources.len()), HashMap::new());
     for (place, resource) in resources.iter().enumerate() {
         let Some(kind) = kind::of(resource, settings, strangers, found) else {
             continue;
@@ -135,17 +135,23 @@ fn sorted<'r, 'a>(
             found.extend(report.into_diagnostics());
             continue;
         };
-        let known = by_kind.entry(kind).or_default();
-        let is_cluster_wide = kind == Kind::GatewayClass;
-        let same = |(_, other, _): &(_, Head, _)| {
-            other.id.name == head.id.name && (is_cluster_wide || other.id.namespace == head.id.namespace)
-        };
-        if let Some(before) = known.iter().position(same) {
-            let (_, _, before) = known.remove(before);
-            before.replaced_by(report.place());
-            found.extend(before.into_diagnostics());
+        let mut id = head.id.clone();
+        if kind == Kind::GatewayClass {
+            // Classes are in no namespace.
+            id.namespace.clear();
         }
-        known.push((resource, head, report));
+        last.insert((kind, id.clone()), (read.len(), report.place().clone()));
+        read.push((kind, id, resource, head, report));
+    }
+    let mut by_kind: HashMap<Kind, Found<'r, 'a>> = HashMap::new();
+    for (place, (kind, id, resource, head, report)) in read.into_iter().enumerate() {
+        match last.get(&(kind, id)) {
+            Some((stays, other)) if *stays != place => {
+                report.replaced_by(other);
+                found.extend(report.into_diagnostics());
+            }
+            _ => by_kind.entry(kind).or_default().push((resource, head, report)),
+        }
     }
     by_kind
 }
