@@ -107,6 +107,9 @@ impl Gateway {
         let addresses = spec.addresses.as_deref().unwrap_or(&settings.ambassador.bind_address);
         let listeners = spec.listeners.iter().zip(conflicts).map(|(listener, conflicted)| {
             let (kinds, wrong_kinds) = kinds(class.class, listener);
+            if let Some(combined) = of_aws {
+                aws.meet(combined, listener);
+            }
             let terminated = match listener.mode {
                 // Without its parameters it is not served, whatever it would show.
                 Some(Mode::Terminate) if refused.is_none() => {
