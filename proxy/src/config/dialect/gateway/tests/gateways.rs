@@ -133,6 +133,17 @@ fn a_protocol_that_is_not_served_is_unsupported() {
 fn listeners_that_nothing_tells_apart_conflict_and_none_wins() {
     let tls = |name: &str, port: u16, hostname: &str| {
         format!("{{name: {name}, port: {port}, protocol: TLS, tls: {{mode: Passthrough}}{hostname}}}")
+    let outcome = lower(&(around() + &gateway(&["{name: l, port: 7001, protocol: tcp}"])));
+    assert_eq!(outcome.says("Gateway default/edge", "listener l", "Accepted"), "False UnsupportedProtocol");
+    assert!(outcome.faults()[0].ends_with("did you mean TCP?"), "{:?}", outcome.faults());
+}
+
+/// The API's own rule has it so.
+#[test]
+fn an_empty_hostname_is_as_good_as_none() {
+    let outcome = lower(&(around() + &gateway(&[&TCP.replace("protocol", "hostname: '', protocol")])));
+    assert_eq!(outcome.faults(), [""; 0]);
+    assert_eq!(outcome.says("Gateway default/edge", "listener tcp", "Accepted"), "True Accepted");
     };
     let plain = |name: &str, protocol: &str| format!("{{name: {name}, port: 7000, protocol: {protocol}}}");
     let (a, other) = (", hostname: a.example.com", ", hostname: b.example.com");
