@@ -45,7 +45,13 @@ fn parameters_that_nobody_can_read_are_not_accepted() {
         "controllerName: sluice.dev/gateway",
         &format!("controllerName: sluice.dev/gateway, {parameters}"),
     );
-    assert_eq!(lower(&of_class).says("GatewayClass sluice", "", "Accepted"), "False InvalidParameters");
+    let outcome = lower(&of_class);
+    assert_eq!(outcome.says("GatewayClass sluice", "", "Accepted"), "False InvalidParameters");
+    let told = "Gateway default/edge: spec.gatewayClassName: GatewayClass sluice is in error";
+    assert!(outcome.faults().iter().any(|fault| fault.contains(told)), "{:?}", outcome.faults());
+    let unread = text.replace("{controllerName: sluice.dev/gateway}", "{}");
+    let faults = lower(&unread).faults();
+    assert!(faults.iter().any(|fault| fault.contains(told)), "{faults:?}");
     let own = text.replace(
         "gatewayClassName: sluice\n",
         &format!("gatewayClassName: sluice\n  infrastructure: {{{parameters}}}\n"),
@@ -127,12 +133,6 @@ fn a_protocol_that_is_not_served_is_unsupported() {
         assert_eq!(outcome.says("Gateway default/edge", "", "Accepted"), "True ListenersNotValid");
         assert_eq!(outcome.says("Gateway default/edge", "listener tcp", "Accepted"), "True Accepted");
     }
-}
-
-#[test]
-fn listeners_that_nothing_tells_apart_conflict_and_none_wins() {
-    let tls = |name: &str, port: u16, hostname: &str| {
-        format!("{{name: {name}, port: {port}, protocol: TLS, tls: {{mode: Passthrough}}{hostname}}}")
     let outcome = lower(&(around() + &gateway(&["{name: l, port: 7001, protocol: tcp}"])));
     assert_eq!(outcome.says("Gateway default/edge", "listener l", "Accepted"), "False UnsupportedProtocol");
     assert!(outcome.faults()[0].ends_with("did you mean TCP?"), "{:?}", outcome.faults());
@@ -144,6 +144,12 @@ fn an_empty_hostname_is_as_good_as_none() {
     let outcome = lower(&(around() + &gateway(&[&TCP.replace("protocol", "hostname: '', protocol")])));
     assert_eq!(outcome.faults(), [""; 0]);
     assert_eq!(outcome.says("Gateway default/edge", "listener tcp", "Accepted"), "True Accepted");
+}
+
+#[test]
+fn listeners_that_nothing_tells_apart_conflict_and_none_wins() {
+    let tls = |name: &str, port: u16, hostname: &str| {
+        format!("{{name: {name}, port: {port}, protocol: TLS, tls: {{mode: Passthrough}}{hostname}}}")
     };
     let plain = |name: &str, protocol: &str| format!("{{name: {name}, port: 7000, protocol: {protocol}}}");
     let (a, other) = (", hostname: a.example.com", ", hostname: b.example.com");
