@@ -80,7 +80,9 @@ fn shown(listener: &ListenerSpec, by: Referrer<'_>, store: &Store<'_>) -> (Certi
     for object in &listener.certificates {
         match store.identity(object, by, CERTIFICATE) {
             Ok(identity) => certificates.push(identity),
-            Err(wrong) => fault = fault.or(Some(wrong)),
+            Err(wrong) if fault.is_none() => fault = Some(wrong),
+            // The first is told with the listener.
+            Err(wrong) => by.report.error(&object.field, wrong.message),
         }
     }
     if certificates.is_empty() && fault.is_none() {

@@ -54,6 +54,12 @@ fn a_certificate_that_cannot_be_used_is_told_and_nothing_is_served() {
             "{faults:?}"
         );
     }
+    let listener = terminate("{name: nobody}, {name: cert}, {name: broken}");
+    let outcome = lower(&(around() + &secrets + &gateway(&[&listener]) + WAY));
+    assert_eq!(outcome.served().len(), 1, "the one that is good will do");
+    let [second, first] = outcome.faults().try_into().unwrap();
+    assert!(first.contains("there is no Secret default/nobody; the rest counts"), "{first}");
+    assert!(second.contains("spec.listeners[0].tls.certificateRefs[2].name: "), "{second}");
 }
 
 /// GatewaySecretMissingReferenceGrant, GatewaySecretInvalidReferenceGrant, GatewaySecretReferenceGrantSpecific,
