@@ -150,12 +150,26 @@ impl Attached<'_> {
                     access: Access { allow: allow.clone(), ..Access::default() },
                     ..model::Route::new(matcher, downstream.clone(), shares.clone())
                 };
-                routes.push((own, route));
+                routes.push((own, attachment.route, route));
             }
         }
         // Of the same names those of the narrower hostname come first, and of the same hostname the oldest.
-        routes.sort_by_key(|(own, route)| (route.matcher.rank(), own.as_ref().map(Hostname::rank)));
-        routes.into_iter().map(|(_, route)| route).collect()
+        routes.sort_by_key(|(own, _, route)| (route.matcher.rank(), own.as_ref().map(Hostname::rank)));
+        let mut first: HashMap<(&Matcher, &Option<Hostname>), usize> = HashMap::new();
+        for (own, place, route) in &routes {
+            let winner = *first.entry((&route.matcher, own)).or_insert(*place);
+            if let (true, Matcher::Tls { name, .. }) = (winner != *place, &route.matcher) {
+                let message = format!(
+                    "{name} is {}'s at the listener {:?} of {}, which is older; this one takes no connection for it there",
+                    self.routes[winner].0.report.whereabouts(),
+                    spec.name,
+                    self.gateways[gateway].report.resource()
+                );
+                self.routes[*place].0.report.warn("spec.hostnames", message);
+            }
+        }
+        drop(first);
+        routes.into_iter().map(|(.., route)| route).collect()
     }
 }
 

@@ -176,7 +176,9 @@ fn of_the_same_names_the_narrower_hostname_comes_first_and_then_the_older() {
     let text = gateway(&[&passthrough("l", "*.example.com")])
         + &tls_route("wide", EDGE, "\"*.com\"", B1)
         + &tls_route("narrow", EDGE, "\"*.example.com\"", b2);
-    assert_eq!(with_cert(&text).served(), ["7000 *.example.com: TLSRoute default/narrow backend b2:443=1"]);
+    let outcome = with_cert(&text);
+    assert_eq!(outcome.served(), ["7000 *.example.com: TLSRoute default/narrow backend b2:443=1"]);
+    assert_eq!(outcome.faults(), [""; 0], "which is what hostnames are for");
     let text = gateway(&[&passthrough("l", "")])
         + &tls_route("older", EDGE, "a.example.com", B1)
         + &tls_route("younger", EDGE, "a.example.com, b.example.com", b2);
@@ -184,7 +186,13 @@ fn of_the_same_names_the_narrower_hostname_comes_first_and_then_the_older() {
         "7000 a.example.com: TLSRoute default/older backend b1:443=1",
         "7000 b.example.com: TLSRoute default/younger backend b2:443=1",
     ];
-    assert_eq!(with_cert(&text).served(), expected);
+    let outcome = with_cert(&text);
+    assert_eq!(outcome.served(), expected);
+    let [fault] = outcome.faults().try_into().unwrap();
+    assert!(
+        fault.contains("TLSRoute default/younger: spec.hostnames: a.example.com is TLSRoute default/older"),
+        "{fault}"
+    );
 }
 
 #[test]
