@@ -259,6 +259,17 @@ fn namespaces_are_let_in_as_the_listener_says() {
         assert_eq!(outcome.says("TCPRoute web/r", "parent Gateway default/edge", "Accepted"), says, "{from}");
         assert_eq!(outcome.attached("Gateway default/edge", "tcp"), usize::from(is_let_in), "{from}");
     }
+    // Without what is misspelt or no text, the selector would let everybody in.
+    for (selector, expected) in [
+        ("matchLabel: {team: shop}", "selector.matchLabel: unknown field \"matchLabel\"; did you mean"),
+        ("matchLabels: team=shop", "selector.matchLabels: is no mapping of labels"),
+        ("matchLabels: {team: [shop]}", "selector.matchLabels: is no mapping of labels"),
+    ] {
+        let from = format!("from: Selector, selector: {{{selector}}}");
+        let outcome = lower(&(around() + namespace + &gateway(&[&with(&from)]) + &route));
+        assert!(outcome.faults()[0].contains(expected), "{selector}: {:?}", outcome.faults());
+        assert_eq!(outcome.served(), [""; 0], "{selector}");
+    }
 }
 
 #[test]
