@@ -320,3 +320,13 @@ fn annotations_of_sluice_are_not_ignored_in_silence() {
                     annotations of sluice are for TCPMappings";
     assert_eq!((outcome.faults(), outcome.served().len()), (vec![expected.to_owned()], 1));
 }
+
+/// As a template leaves it behind; the API refuses it.
+#[test]
+fn an_empty_section_is_not_every_listener() {
+    let route = tcp_route("{name: r}", "{name: edge, sectionName: ''}", B1);
+    let outcome = lower(&(around() + &gateway(&[TCP]) + &route));
+    assert_eq!(outcome.served(), [""; 0]);
+    let faults = outcome.faults();
+    assert!(faults[0].contains("spec.parentRefs[0].sectionName: is missing; name a listener"), "{faults:?}");
+}
