@@ -35,6 +35,8 @@ struct Policy {
     /// The Gateways whose connections go to its targets, and whether it has a say there.
     ancestors: RefCell<BTreeSet<Id>>,
     decides: Cell<bool>,
+    /// Who has a say in its stead, and where that stands.
+    older: RefCell<Option<String>>,
     report: Report,
 }
 
@@ -121,10 +123,13 @@ impl Policies {
         let is_target =
             |target: &Target| target.service == service.name && is_meant(target.section.as_deref());
         let neighbours = self.0.iter().filter(|policy| policy.head.id.namespace == service.namespace);
-        let mut deciding = None;
+        let mut deciding: Option<&Policy> = None;
         for policy in neighbours.filter(|policy| policy.targets.iter().any(is_target)) {
             policy.ancestors.borrow_mut().insert(gateway.clone());
-            deciding = deciding.or(Some(policy));
+            match deciding {
+                Some(older) => *policy.older.borrow_mut() = Some(older.report.whereabouts()),
+                None => deciding = Some(policy),
+            }
         }
         deciding.inspect(|policy| policy.decides.set(true))
     }
@@ -162,21 +167,21 @@ impl Policy {
     }
 
     fn finish(self) -> (ResourceStatus, Report) {
-        let Self { head, terms, unresolved, ancestors, decides, report, .. } = self;
+        let Self { head, terms, unresolved, ancestors, decides, older, report, .. } = self;
         let ancestors = ancestors.into_inner();
         if ancestors.is_empty() && !report.failed() {
             let message =
                 "is on no way of a TLSRoute through a listener that terminates, where alone a policy counts";
             report.info("spec.targetRefs", message);
         }
-        let conflict = Fault::new("Conflicted", "an older policy has the same target");
+        let older = older.into_inner().unwrap_or_default();
+        let conflict = Fault::new("Conflicted", format!("{older} has the same target, and is older"));
         let fault = match &terms {
             Err(fault) => Some(fault),
             Ok(_) if !decides.get() && !ancestors.is_empty() => {
-                report.error(
-                    "spec.targetRefs",
-                    "an older policy has the same target, and counts; remove one of them",
-                );
+                let message =
+                    format!("{older} has the same target, is older, and counts; remove one of them");
+                report.error("spec.targetRefs", message);
                 Some(&conflict)
             }
             Ok(_) => None,
@@ -222,8 +227,8 @@ fn policy(resource: &Resource<'_>, head: Head, report: Report, store: &Store<'_>
     };
     // Who wrote a policy wants TLS: without a good one nobody is connected to.
     let terms = if report.failed() { Err(Fault::new("Invalid", "the policy is in error")) } else { terms };
-    let (ancestors, decides) = (RefCell::default(), Cell::new(false));
-    Policy { head, targets, terms, unresolved, ancestors, decides, report }
+    let (ancestors, decides, older) = (RefCell::default(), Cell::new(false), RefCell::default());
+    Policy { head, targets, terms, unresolved, ancestors, decides, older, report }
 }
 
 /// What the fields are called.

@@ -96,6 +96,8 @@ fn the_oldest_policy_of_a_target_counts_and_a_ports_own_before_it() {
     assert_eq!(begun(&outcome).server_name, NameSent::Fixed("old.example.com".into()));
     assert_eq!(outcome.says("BackendTLSPolicy default/old", ANCESTOR, "Accepted"), "True Accepted");
     assert_eq!(outcome.says("BackendTLSPolicy default/young", ANCESTOR, "Accepted"), "False Conflicted");
+    let told = "BackendTLSPolicy default/young: spec.targetRefs: BackendTLSPolicy default/old (";
+    assert!(outcome.faults()[0].contains(told), "{:?}", outcome.faults());
 
     let port = policy(&dated("port", 2026), "name: b1, sectionName: tls", &named("port.example.com"));
     let outcome = with(&(port + &older));
