@@ -29,6 +29,8 @@ pub(crate) type Server = StreamOwned<ServerConnection, TcpStream>;
 pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pub(crate) pem: String,
+    /// What is between it and the root, in PEM, itself first.
+    between: String,
 }
 
 /// A certificate and its key, in PEM.
@@ -49,7 +51,18 @@ impl Ca {
         );
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
+        Self { issuer: Issuer::new(params, key), pem, between: String::new() }
+    }
+
+    /// An authority that this one vouches for; its certificates bring that along.
+    pub(crate) fn intermediate(&self) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "intermediate");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
+        let between = format!("{pem}{}", self.between);
+        Self { issuer: Issuer::new(params, key), pem, between }
     }
 
     /// A certificate for these names, `spiffe://…` among them.
@@ -82,7 +95,7 @@ impl Ca {
         params.subject_alt_names = names.iter().map(san).collect();
         params.not_after = date_time_ymd(year, 1, 1);
         params.serial_number = serial.map(SerialNumber::from);
-        let chain = params.signed_by(key, &self.issuer).unwrap().pem();
+        let chain = params.signed_by(key, &self.issuer).unwrap().pem() + &self.between;
         Leaf { chain, key: key.serialize_pem() }
     }
 

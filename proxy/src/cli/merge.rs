@@ -104,6 +104,10 @@ fn lay(says: &Overrides, settings: &mut Settings) {
     lay_process(says, settings);
     lay_ambassador(says, settings);
     set(&mut settings.upstream_tls_verify, says.upstream_tls_verify.map(Into::into));
+    set(
+        &mut settings.certificate_map,
+        says.certificate_map.clone().map(|map| map.0.map(|map| map.0).unwrap_or_default()),
+    );
     let Settings { timeouts, handshakes, limits, sockets, kernel, names, .. } = settings;
     set(&mut names.servers, says.dns_servers.as_ref().map(|v| v.0.clone().map(|s| s.0).unwrap_or_default()));
     set(&mut names.resolv_conf, says.resolv_conf.clone());

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::values::{
-    AccessLogWhen, Addresses, Controllers, Filter, OrNone, Selector, Servers, Size, Span, Whole,
+    AccessLogWhen, Addresses, Certificates, Controllers, Filter, OrNone, Selector, Servers, Size, Span, Whole,
 };
 use crate::config::settings::{LogFormat, UpstreamTlsVerify};
 
@@ -101,6 +101,9 @@ pub struct Overrides {
     /// Certificates of upstreams without an authority of their own: checked against the system's, or none [default: none]
     #[arg(long, env = "SLUICE_UPSTREAM_TLS_VERIFY", value_enum, help_heading = "TLS")]
     pub upstream_tls_verify: Option<Verify>,
+    /// Certificates for those that Gateways name by ARN: ARN=SECRET or ARN=CHAIN.pem,KEY.pem, with ; between, or none [default: none]
+    #[arg(long, env = "SLUICE_CERTIFICATE_MAP", value_name = "MAP", help_heading = "TLS")]
+    pub certificate_map: Option<OrNone<Certificates>>,
     /// Longest that a client may take for its PROXY header and ClientHello, from accept on [default: 5s]
     #[arg(long, env = "SLUICE_CLIENT_HELLO_TIMEOUT", value_name = "DURATION", help_heading = "TLS")]
     pub client_hello_timeout: Option<PositiveSpan>,

@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use serde::de::{self, Deserialize, Deserializer};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::LabelSelector;
+use crate::config::{CertificateMap, LabelSelector};
 
 /// Why a text is not the value it should be; Display ends with the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,10 @@ pub struct Servers(pub Vec<SocketAddr>);
 /// A Kubernetes label selector that parses; empty selects everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector(pub String);
+
+/// Certificates by ARN; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificates(pub CertificateMap);
 
 /// One IP address or several with commas between them, none twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,6 +197,18 @@ impl FromStr for Controllers {
     }
 }
 
+impl FromStr for Certificates {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let map: CertificateMap = text.parse().map_err(|error| ValueError(format!("{error}")))?;
+        if map.is_empty() {
+            return Err(ValueError("names no certificate; write ARN=SECRET".to_owned()));
+        }
+        Ok(Self(map))
+    }
+}
+
 impl FromStr for Addresses {
     type Err = ValueError;
 
@@ -276,4 +292,5 @@ read_like_a_flag! {
     [] Servers;
     [] Addresses;
     [] Controllers;
+    [] Certificates;
 }

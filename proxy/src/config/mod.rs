@@ -1,5 +1,6 @@
 //! YAML in, proven model out.
 
+mod certificate_map;
 pub mod diagnostic;
 mod dialect;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -14,4 +15,5 @@ pub mod settings_file;
 mod source;
 pub mod watch;
 
+pub use certificate_map::{CertificateMap, CertificateMapError, CertificatePlace};
 pub use dialect::{LabelSelector, Language, SelectorError, Written, write};

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::certificate_map::CertificateMap;
 use super::model::Timeouts;
 
 /// Whom sluice stands for unless told otherwise: itself, and Amazon's controller, whose Gateways then run as they are.
@@ -22,6 +23,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// What is asked of the certificates of upstreams for which nobody names an authority.
     pub upstream_tls_verify: UpstreamTlsVerify,
+    /// Local certificates for those that Gateways name by ARN.
+    pub certificate_map: CertificateMap,
     /// What clients may take before their connection is served.
     pub handshakes: Handshakes,
     /// Sizes and counts that bound what sluice takes.
@@ -68,7 +71,7 @@ pub enum UpstreamTlsVerify {
     /// Nothing, as in Ambassador.
     #[default]
     None,
-    /// A chain to one of the system's authorities, and the name dialled.
+    /// A chain to one of the system's authorities, and the name sent, else the host dialled.
     System,
 }
 
@@ -203,6 +206,7 @@ impl Default for Settings {
                 max_age: None,
             },
             upstream_tls_verify: UpstreamTlsVerify::None,
+            certificate_map: CertificateMap::default(),
             handshakes: Handshakes {
                 hello: Duration::from_secs(5),
                 timeout: Duration::from_secs(10),

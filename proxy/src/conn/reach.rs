@@ -120,7 +120,7 @@ async fn begin_tls(
     ctx: &Ctx,
 ) -> Result<Leg, CloseReason> {
     let begun = Instant::now();
-    let shaken = match originator.session(&mapping.service.host) {
+    let shaken = match originator.session(&mapping.service.host, record.server_name()) {
         Ok(session) => shake_hands(&stream, session, deadline, ctx.relays.buffers()).await,
         Err(error) => Err(error.into()),
     };

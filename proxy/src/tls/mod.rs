@@ -2,6 +2,7 @@
 //! bytes and gives bytes. Only the handshake knows a socket.
 
 mod buffer;
+mod certificates;
 mod contexts;
 mod handshake;
 mod originator;

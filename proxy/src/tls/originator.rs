@@ -48,6 +48,7 @@ impl Originator {
         };
         config.alpn_protocols = alpn(parameters);
         config.resumption = Resumption::in_memory_sessions(TICKETS);
+        // Addresses are never sent, on or not (RFC 6066, section 3).
         config.enable_sni = origination.server_name != NameSent::Nothing;
         Ok(Self { origination: Arc::clone(origination), config: Arc::new(config) })
     }
@@ -58,14 +59,22 @@ impl Originator {
         &self.origination
     }
 
-    /// A session with an upstream that was dialled as `host`.
+    /// A session with an upstream that was dialled as `host`, for a client that asked for the name `client`.
+    /// Sessions of one name are never taken up for another: rustls remembers them by name.
     ///
     /// # Errors
     /// A name that is none, or what rustls refuses.
-    pub fn session(&self, host: &Host) -> Result<Session, rustls::Error> {
-        let name = match (&self.origination.server_name, host) {
-            (NameSent::Fixed(name), _) | (_, Host::Name(name)) => ServerName::try_from(name.to_string()),
-            (_, Host::Ip(ip)) => Ok(ServerName::IpAddress((*ip).into())),
+    pub fn session(&self, host: &Host, client: Option<&str>) -> Result<Session, rustls::Error> {
+        let dns = |name: &str| ServerName::try_from(name.to_owned());
+        let dialled = || match host {
+            Host::Name(name) => dns(name),
+            Host::Ip(ip) => Ok(ServerName::IpAddress((*ip).into())),
+        };
+        let name = match &self.origination.server_name {
+            NameSent::Fixed(name) => dns(name),
+            // What is no name was not meant for the upstream.
+            NameSent::Client => client.and_then(|name| dns(name).ok()).map_or_else(dialled, Ok),
+            NameSent::Host | NameSent::Nothing => dialled(),
         };
         let name = name.map_err(|InvalidDnsNameError| rustls::Error::UnsupportedNameType)?;
         Session::client(Arc::clone(&self.config), name)

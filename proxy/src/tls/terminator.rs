@@ -6,12 +6,10 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{
-    ClientHello, ResolvesServerCert, ServerSessionMemoryCache, VerifierBuilderError, WebPkiClientVerifier,
-};
-use rustls::sign::CertifiedKey;
+use rustls::server::{ServerSessionMemoryCache, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 
+use super::certificates::ByName;
 use super::parameters::{alpn, provider, versions};
 use super::session::Session;
 use crate::config::model::{ClientCertificates, Termination, Trust};
@@ -20,7 +18,8 @@ use crate::config::model::{ClientCertificates, Termination, Trust};
 const SESSIONS: usize = 256;
 
 /// A [`Termination`] in service. It has a ticket key of its own, so that what one asks of clients is never
-/// answered by a session of another.
+/// answered by a session of another. Among its own names rustls takes up no session of one for another (RFC 6066,
+/// section 3).
 pub struct Terminator {
     termination: Arc<Termination>,
     config: Arc<ServerConfig>,
@@ -39,11 +38,10 @@ impl Terminator {
             ClientCertificates::Verified(trust) => verifier(trust, &provider, true)?,
             ClientCertificates::Required(trust) => verifier(trust, &provider, false)?,
         };
-        let keys = termination.certificates.iter().map(|identity| Arc::clone(&identity.key)).collect();
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions(parameters.versions))?
             .with_client_cert_verifier(clients)
-            .with_cert_resolver(Arc::new(Keys(keys)));
+            .with_cert_resolver(Arc::new(ByName::new(termination)));
         config.alpn_protocols = alpn(parameters);
         config.ticketer = Ticketer::new()?;
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
@@ -93,16 +91,4 @@ fn verifier(
         VerifierBuilderError::InvalidCrl(error) => error.into(),
         other => rustls::Error::General(other.to_string()),
     })
-}
-
-/// Certificates of different key types, of which the first is shown that the client can verify.
-#[derive(Debug)]
-struct Keys(Vec<Arc<CertifiedKey>>);
-
-impl ResolvesServerCert for Keys {
-    fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(client.signature_schemes()).is_some();
-        // With none that fits, the first has rustls say what is missing.
-        self.0.iter().find(fits).or(self.0.first()).map(Arc::clone)
-    }
 }

@@ -11,11 +11,11 @@ use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use webpki::{
     CertRevocationList, EndEntityCert, KeyUsage, OwnedCertRevocationList, RevocationCheckDepth,
-    RevocationOptionsBuilder, UnknownStatusPolicy,
+    RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
 };
 
 use super::contexts::{SystemRoots, Why};
-use crate::config::model::{SanPattern, Trust, Verification};
+use crate::config::model::{Authorities, NamesChecked, SanPattern, Trust, Verification};
 
 /// Verifies as a [`Verification`] says. Handshake signatures are checked in any case: the upstream has the
 /// key of the certificate it shows.
@@ -28,22 +28,15 @@ pub(super) struct UpstreamVerifier {
 #[derive(Debug)]
 enum Asks {
     Nothing,
-    Chain { authorities: Authorities, name: Name },
+    Chain { anchors: Anchors, names: NamesChecked, depth: Option<u8> },
 }
 
 #[derive(Debug)]
-struct Authorities {
+struct Anchors {
     roots: Arc<[TrustAnchor<'static>]>,
     /// The same, as they were given.
     given: Vec<CertificateDer<'static>>,
     revoked: Vec<CertRevocationList<'static>>,
-}
-
-#[derive(Debug)]
-enum Name {
-    Any,
-    Dialled,
-    OneOf(Vec<SanPattern>),
 }
 
 impl UpstreamVerifier {
@@ -54,20 +47,21 @@ impl UpstreamVerifier {
     ) -> Result<Self, Why> {
         let asks = match verification {
             Verification::None => Asks::Nothing,
-            Verification::System => Asks::Chain {
-                authorities: Authorities { roots: system.get()?, given: Vec::new(), revoked: Vec::new() },
-                name: Name::Dialled,
-            },
-            Verification::Chain { trust, names, .. } => Asks::Chain {
-                authorities: Authorities::new(trust)?,
-                name: if names.is_empty() { Name::Any } else { Name::OneOf(names.clone()) },
-            },
+            Verification::Chain { authorities, names, depth } => {
+                let anchors = match authorities {
+                    Authorities::System => {
+                        Anchors { roots: system.get()?, given: Vec::new(), revoked: Vec::new() }
+                    }
+                    Authorities::Given(trust) => Anchors::new(trust)?,
+                };
+                Asks::Chain { anchors, names: names.clone(), depth: *depth }
+            }
         };
         Ok(Self { asks, algorithms })
     }
 }
 
-impl Authorities {
+impl Anchors {
     fn new(trust: &Trust) -> Result<Self, Why> {
         let anchor = |root| webpki::anchor_from_trusted_cert(root).map(|anchor| anchor.to_owned());
         let list = |der: &rustls::pki_types::CertificateRevocationListDer<'_>| {
@@ -84,6 +78,7 @@ impl Authorities {
         &self,
         shown: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
+        depth: Option<u8>,
         now: UnixTime,
         algorithms: &WebPkiSupportedAlgorithms,
     ) -> Result<(), webpki::Error> {
@@ -95,6 +90,12 @@ impl Authorities {
                 .with_status_policy(UnknownStatusPolicy::Allow)
                 .build()
         });
+        // Asked of every path that is found, so that a shorter one may still be good.
+        let is_short = |path: &VerifiedPath<'_>| {
+            let between = path.intermediate_certificates().count();
+            let fits = depth.is_none_or(|most| between <= most.into());
+            fits.then_some(()).ok_or(webpki::Error::MaximumPathDepthExceeded)
+        };
         let verified = certificate.verify_for_usage(
             algorithms.all,
             &self.roots,
@@ -102,7 +103,7 @@ impl Authorities {
             now,
             KeyUsage::server_auth(),
             revocation,
-            None,
+            Some(&is_short),
         );
         match verified {
             // A self-signed certificate that is trusted by itself, as `openssl req -x509` makes them: an
@@ -116,23 +117,24 @@ impl Authorities {
     }
 }
 
-impl Name {
-    fn verify(&self, shown: &CertificateDer<'_>, dialled: &ServerName<'_>) -> Result<(), webpki::Error> {
-        let certificate = EndEntityCert::try_from(shown)?;
-        let is = |name: &ServerName<'_>| certificate.verify_is_valid_for_subject_name(name);
-        match self {
-            Self::Any => Ok(()),
-            Self::Dialled => is(dialled),
-            Self::OneOf(patterns) => {
-                let found = patterns.iter().any(|pattern| match pattern {
-                    SanPattern::Dns(name) => {
-                        ServerName::try_from(&**name).is_ok_and(|name| is(&name).is_ok())
-                    }
-                    SanPattern::Ip(ip) => is(&ServerName::IpAddress((*ip).into())).is_ok(),
-                    SanPattern::Uri(uri) => certificate.valid_uri_names().any(|name| *name == **uri),
-                });
-                found.then_some(()).ok_or(webpki::Error::UnsupportedNameType)
-            }
+/// Whether a certificate has one of the names; `sent` is the one sent, or dialled.
+fn has_name(
+    names: &NamesChecked,
+    shown: &CertificateDer<'_>,
+    sent: &ServerName<'_>,
+) -> Result<(), webpki::Error> {
+    let certificate = EndEntityCert::try_from(shown)?;
+    let is = |name: &ServerName<'_>| certificate.verify_is_valid_for_subject_name(name);
+    match names {
+        NamesChecked::Any => Ok(()),
+        NamesChecked::Sent => is(sent),
+        NamesChecked::OneOf(patterns) => {
+            let found = patterns.iter().any(|pattern| match pattern {
+                SanPattern::Dns(name) => ServerName::try_from(&**name).is_ok_and(|name| is(&name).is_ok()),
+                SanPattern::Ip(ip) => is(&ServerName::IpAddress((*ip).into())).is_ok(),
+                SanPattern::Uri(uri) => certificate.valid_uri_names().any(|name| *name == **uri),
+            });
+            found.then_some(()).ok_or(webpki::Error::UnsupportedNameType)
         }
     }
 }
@@ -146,9 +148,9 @@ impl ServerCertVerifier for UpstreamVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Asks::Chain { authorities, name } = &self.asks {
-            authorities.verify(end_entity, intermediates, now, &self.algorithms).map_err(refused)?;
-            name.verify(end_entity, server_name).map_err(|_detail| CertificateError::NotValidForName)?;
+        if let Asks::Chain { anchors, names, depth } = &self.asks {
+            anchors.verify(end_entity, intermediates, *depth, now, &self.algorithms).map_err(refused)?;
+            has_name(names, end_entity, server_name).map_err(|_detail| CertificateError::NotValidForName)?;
         }
         Ok(ServerCertVerified::assertion())
     }

@@ -15,7 +15,8 @@ fn example(name: &str) -> String {
 fn start(site: &Site, text: &str, hosts: &[&str]) -> Sluice {
     let own = format!("gatewayClassName: sluice\n  addresses: [{{value: {}}}]", site.host);
     let text = text.replace("gatewayClassName: sluice", &own);
-    let hosts = crate::command::file(&hosts.iter().map(|name| format!("{} {name}\n", site.host)).collect::<String>());
+    let hosts =
+        crate::command::file(&hosts.iter().map(|name| format!("{} {name}\n", site.host)).collect::<String>());
     Builder::new(&text).flags(&["--kernel-relay", "false", "--hosts-file", &hosts]).start()
 }
 
@@ -31,7 +32,8 @@ fn the_canary_and_the_names_are_served() {
     let mut canary = 0;
     for _ in 0..100 {
         assert_eq!(heard(&site.at(7300)).unwrap(), "orders");
-        canary += usize::from(sluice.closed()["mapping"] == "TCPRoute default/orders backend orders-next:7301");
+        canary +=
+            usize::from(sluice.closed()["mapping"] == "TCPRoute default/orders backend orders-next:7301");
     }
     assert_eq!((orders.accepted(), canary), (100, 10));
     let config = Arc::new(ca.client(None));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Site, context, material};
 use crate::harness::client::connect;
+use crate::harness::program::file;
 use crate::harness::tls::{Ca, Leaf, backend, echoed, finish, greeting, hello, secret};
 
 #[test]
@@ -91,5 +92,58 @@ fn an_upstream_that_is_not_good_is_refused() {
         (ca.leaf_until(&["any.example.com"], 2000), String::new(), "upstream_certificate"),
     ] {
         assert_eq!(outcome(&ca, &leaf, &annotations), expected, "{annotations}");
+    }
+}
+
+#[test]
+fn a_chain_that_is_too_long_is_refused() {
+    let root = Ca::new();
+    let below = root.intermediate();
+    let deepest = below.intermediate();
+    for (authority, depth, expected) in [
+        (&root, "0", "finished"),
+        (&below, "0", "upstream_certificate"),
+        (&below, "1", "finished"),
+        (&deepest, "1", "upstream_certificate"),
+        (&deepest, "2", "finished"),
+    ] {
+        let leaf = authority.leaf(&["any.example.com"]);
+        let annotations = format!("sluice.dev/upstream-verify-depth: {depth}");
+        assert_eq!(outcome(&root, &leaf, &annotations), expected, "{depth}");
+    }
+}
+
+#[test]
+fn the_name_sent_is_the_services_the_clients_none_or_another() {
+    let (ca, leaf) = material();
+    for (annotation, service, named, expected) in [
+        ("", "svc.example.com", true, "svc.example.com"),
+        ("host", "svc.example.com", true, "svc.example.com"),
+        ("host", "", true, "-"),
+        ("client", "svc.example.com", true, "pay.example.com"),
+        ("client", "", true, "pay.example.com"),
+        ("client", "svc.example.com", false, "svc.example.com"),
+        ("client", "", false, "-"),
+        ("none", "svc.example.com", true, "-"),
+        ("other.example.com", "svc.example.com", true, "other.example.com"),
+    ] {
+        let site = Site::new().certificate("pay", &["*"], &leaf, "");
+        let _backend = backend(&site.at(7001), "tls", ca.leaf(&["any"]).server());
+        let hosts = file("hosts", &format!("{} svc.example.com\n", site.host));
+        let service = if service.is_empty() { site.at(7001) } else { format!("{service}:7001") };
+        let annotations = match annotation {
+            "" => String::new(),
+            name => format!("sluice.dev/upstream-sni: {name}"),
+        };
+        let service = format!("https://{service}");
+        let site = site.annotated("a", &annotations, &service, "  host: \"*\"\n");
+        let mut sluice = site.start_with(&["--hosts-file", &hosts]);
+        let mut config = ca.client(None);
+        config.enable_sni = named;
+        let mut client = hello(&site.front(), "pay.example.com", &Arc::new(config)).unwrap();
+        assert_eq!(greeting(&mut client), format!("tls {expected} unknown"), "{annotation} {service}");
+        finish(&mut client);
+        let _ = client.read_to_end(&mut Vec::new());
+        sluice.closed();
     }
 }

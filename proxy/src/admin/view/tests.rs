@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::{listener, tls};
 use crate::config::model::{
-    CertificateName, ClientCertificates, Downstream, Identity, Listener, NameSent, Origination, Parameters,
-    PrivateKey, ProxySources, SanPattern, SocketOptions, Termination, Trust, Verification, Versions,
+    Authorities, CertificateName, ClientCertificates, Downstream, Identity, Listener, NameSent, NamesChecked,
+    Origination, Parameters, PrivateKey, ProxySources, SanPattern, SocketOptions, Termination, Trust,
+    Verification, Versions,
 };
 use crate::crypto;
 
@@ -61,11 +62,15 @@ fn origination_shows_what_it_shows_and_what_it_asks() {
         name: "TLSContext default/up".into(),
         identity: Some(Identity { expires: i64::MAX, ..identity() }),
         server_name: NameSent::Fixed("up.example.com".into()),
-        verification: Verification::System,
+        verification: Verification::Chain {
+            authorities: Authorities::System,
+            names: NamesChecked::Sent,
+            depth: Some(1),
+        },
         parameters: Parameters::default(),
     };
     let shown = tls::originate(&origination);
-    assert_eq!(shown["verification"], "system");
+    assert_eq!(shown["verification"], json!({ "authorities": "system", "names": "sent", "depth": 1 }));
     // Later than RFC 3339 can write.
     assert_eq!(shown["certificate"], json!({ "source": "Secret default/s", "expires": null }));
     assert_eq!(
@@ -79,7 +84,9 @@ fn origination_shows_what_it_shows_and_what_it_asks() {
         SanPattern::Uri("spiffe://a/b".into()),
         SanPattern::Ip([10, 0, 0, 1].into()),
     ];
-    origination.verification = Verification::Chain { trust, names, depth: None };
+    let authorities = Authorities::Given(trust);
+    origination.verification =
+        Verification::Chain { authorities, names: NamesChecked::OneOf(names), depth: None };
     let shown = tls::originate(&origination);
     assert_eq!(shown["verification"]["names"], json!(["dns:a", "uri:spiffe://a/b", "ip:10.0.0.1"]));
 }

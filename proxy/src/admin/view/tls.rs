@@ -6,8 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::config::model::{
-    ClientCertificates, Downstream, Identity, NameSent, Origination, Parameters, Prelude, SanPattern,
-    Termination, Trust, Verification,
+    Authorities, ClientCertificates, Downstream, Identity, NameSent, NamesChecked, Origination, Parameters,
+    Prelude, SanPattern, Termination, Trust, Verification,
 };
 
 /// The end of 9999, behind which RFC 3339 cannot write.
@@ -24,10 +24,17 @@ pub(super) fn originate(origination: &Origination) -> Value {
     let Origination { name, identity: own, server_name, verification, parameters } = origination;
     let verification = match verification {
         Verification::None => json!("none"),
-        Verification::System => json!("system"),
-        Verification::Chain { trust: chain, names, depth } => {
-            let names: Vec<_> = names.iter().map(san).collect();
-            json!({ "authorities": trust(chain), "names": names, "depth": depth })
+        Verification::Chain { authorities, names, depth } => {
+            let authorities = match authorities {
+                Authorities::System => json!("system"),
+                Authorities::Given(given) => trust(given),
+            };
+            let names = match names {
+                NamesChecked::Any => json!("any"),
+                NamesChecked::Sent => json!("sent"),
+                NamesChecked::OneOf(names) => names.iter().map(san).collect(),
+            };
+            json!({ "authorities": authorities, "names": names, "depth": depth })
         }
     };
     json!({

@@ -78,7 +78,7 @@ fn settings_are_shown_as_a_file_would_have_them() {
                  --user-timeout=30s --keepalive-time=none --keepalive-interval=61s --keepalive-probes=2 \
                  --ambassador-id=a --ambassador-namespace=b --single-namespace=true --label-selector=c=d \
                  --bind-address=::1 --upstream-tls-verify=system --client-hello-timeout=1s --handshake-timeout=2s \
-                 --max-handshakes=3 --certs-single-namespace=false --force-secret-validation=true";
+                 --max-handshakes=3 --certificate-map=arn:a=b;arn:c=d/e;arn:f=/g,/h --certs-single-namespace=false --force-secret-validation=true";
     let said = super::flags(&flags.split_whitespace().collect::<Vec<_>>()).unwrap();
     let layer = Layer { source: Source::Flag, says: said };
     for settings in [Settings::default(), merge(&[layer]).unwrap()] {

@@ -14,6 +14,8 @@ fn values_are_read_as_written() {
         ("--bind-address=0.0.0.0, ::", r#"{"bind-address": "0.0.0.0,::"}"#),
         ("--bind-address=::ffff:1.2.3.4", r#"{"bind-address": "1.2.3.4"}"#),
         ("--admin=[::1]:80", r#"{"admin": "[::1]:80"}"#),
+        ("--certificate-map=arn:a=b; arn:c=d/e", r#"{"certificate-map": "arn:a=b\narn:c=d/e\n"}"#),
+        ("--certificate-map=arn:a=/b.pem,/c.pem", r#"{"certificate-map": "arn:a=/b.pem, /c.pem"}"#),
     ];
     for (flag, in_file) in cases {
         assert_eq!(flags(&[flag]), Ok(super::file(in_file)), "{flag}");
@@ -40,6 +42,14 @@ fn a_rule_that_is_broken_is_told_with_the_way_out() {
             "invalid IP address syntax in \"eth0\"; write 0.0.0.0, ::, or 0.0.0.0,:: for both families",
         ),
         ("--bind-address=::,::", ":: stands there twice"),
+        ("--certificate-map=pay", "\"pay\" is not ARN=PLACE; write ARN=SECRET, ARN=NAMESPACE/SECRET or"),
+        ("--certificate-map=pay=pay", "\"pay\" is no ARN, which begins with \"arn:\""),
+        (
+            "--certificate-map=arn:a=/etc/tls/pay.pem",
+            "\"/etc/tls/pay.pem\" names neither a Secret nor two files",
+        ),
+        ("--certificate-map=arn:a=b;arn:a=c", "arn:a stands there twice"),
+        ("--certificate-map=;", "names no certificate"),
         ("--log-filter=a=b=c", "write info, or sluice::relay=debug"),
         ("--log-format=xml", "[possible values: text, json]"),
         ("--kernel-relay=perhaps", "'perhaps' for '--kernel-relay <BOOL>'"),

@@ -11,8 +11,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::{
-    ClientCertificates, Identity, NameSent, Origination, Parameters, PrivateKey, Termination, Trust,
-    Verification,
+    Authorities, ClientCertificates, Identity, NameSent, NamesChecked, Origination, Parameters, PrivateKey,
+    Termination, Trust, Verification,
 };
 use crate::crypto;
 
@@ -20,6 +20,8 @@ use crate::crypto;
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     der: CertificateDer<'static>,
+    /// What is between it and the root, itself first.
+    between: Vec<CertificateDer<'static>>,
 }
 
 /// What a certificate is to say.
@@ -52,13 +54,25 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, format!("ca {}", fastrand::u64(..)));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let der = params.self_signed(&key).unwrap().der().clone();
-        Self { issuer: Issuer::new(params, key), der }
+        Self { issuer: Issuer::new(params, key), der, between: Vec::new() }
+    }
+
+    /// An authority that this one vouches for.
+    pub(crate) fn intermediate(&self) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, format!("intermediate {}", fastrand::u64(..)));
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let der = params.signed_by(&key, &self.issuer).unwrap().der().clone();
+        let between = std::iter::once(&der).chain(&self.between).cloned().collect();
+        Self { issuer: Issuer::new(params, key), der, between }
     }
 
     pub(crate) fn identity(&self, wish: Wish) -> Identity {
         let key = KeyPair::generate_for(wish.algorithm).unwrap();
         let certificate = params(&wish).signed_by(&key, &self.issuer).unwrap();
-        identity(certificate.der().clone(), &key)
+        let chain = std::iter::once(certificate.der()).chain(&self.between).cloned().collect();
+        identity(chain, &key)
     }
 
     pub(crate) fn trust(&self) -> Trust {
@@ -84,7 +98,7 @@ pub(crate) fn self_signed(years: (i32, i32)) -> Identity {
     let key = KeyPair::generate().unwrap();
     let mut params = params(&Wish { years, ..Wish::default() });
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    identity(params.self_signed(&key).unwrap().der().clone(), &key)
+    identity(vec![params.self_signed(&key).unwrap().der().clone()], &key)
 }
 
 fn params(wish: &Wish) -> CertificateParams {
@@ -97,11 +111,11 @@ fn params(wish: &Wish) -> CertificateParams {
     params
 }
 
-fn identity(certificate: CertificateDer<'static>, key: &KeyPair) -> Identity {
+fn identity(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> Identity {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let private_key = PrivateKey::new(key.clone_key());
     let key = crypto::provider().key_provider.load_private_key(key).unwrap();
-    let key = Arc::new(CertifiedKey::new(vec![certificate], key));
+    let key = Arc::new(CertifiedKey::new(chain, key));
     Identity { source: "test".into(), key, private_key, expires: 0 }
 }
 
@@ -114,6 +128,11 @@ pub(crate) fn termination(identity: Identity) -> Termination {
         clients: ClientCertificates::Ignored,
         parameters: Parameters::default(),
     }
+}
+
+/// A chain to one of these, whatever its names.
+pub(crate) fn vouched(trust: Trust) -> Verification {
+    Verification::Chain { authorities: Authorities::Given(trust), names: NamesChecked::Any, depth: None }
 }
 
 /// Begins TLS and verifies so.

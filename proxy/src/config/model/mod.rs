@@ -25,8 +25,8 @@ pub use log_sink::{LogDestination, LogMethod, LogQueue, LogRequest, LogSink, Rou
 pub use proxy_protocol::{ProxySources, ProxyVersion};
 pub use status::{Condition, PartStatus, ResourceStatus, Truth};
 pub use tls::{
-    CertificateName, Certificates, ClientCertificates, Identity, NameSent, Origination, Parameters,
-    PrivateKey, SanPattern, ServerName, Termination, Trust, Verification, Versions,
+    Authorities, CertificateName, Certificates, ClientCertificates, Identity, NameSent, NamesChecked,
+    Origination, Parameters, PrivateKey, SanPattern, ServerName, Termination, Trust, Verification, Versions,
 };
 
 /// Everything that is to be served: the outcome of loading a set of documents.

@@ -134,7 +134,7 @@ pub struct Origination {
     pub name: Arc<str>,
     /// Shown to an upstream that asks.
     pub identity: Option<Identity>,
-    /// The name sent (SNI). Verification by name asks for it too.
+    /// The name sent (SNI).
     pub server_name: NameSent,
     /// What is asked of the upstream's certificate.
     pub verification: Verification,
@@ -163,17 +163,36 @@ pub type ServerName = Arc<str>;
 pub enum Verification {
     /// Nothing: any certificate will do.
     None,
-    /// A chain to one of the system's roots, and the name dialled.
-    System,
-    /// A chain to one of these, and one of these names; no names, and the chain will do.
+    /// A chain to somebody who is trusted.
     Chain {
         /// Who may have signed it.
-        trust: Trust,
-        /// Any of them must be in the certificate's subjectAltName.
-        names: Vec<SanPattern>,
-        /// How many certificates may be between the upstream's own and the root; `None` is as many as rustls takes.
+        authorities: Authorities,
+        /// Which names it must have.
+        names: NamesChecked,
+        /// How many certificates may be between the upstream's own and the root's, as OpenSSL counts them
+        /// (`X509_VERIFY_PARAM_set_depth`); `None` is as many as webpki takes.
         depth: Option<u8>,
     },
+}
+
+/// Who may have signed an upstream's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authorities {
+    /// One of those that the system trusts.
+    System,
+    /// One of these.
+    Given(Trust),
+}
+
+/// Which names an upstream's certificate must have among its subjectAltNames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamesChecked {
+    /// None in particular.
+    Any,
+    /// The one that is sent; where none is, the host as it is dialled, be it a name or an address.
+    Sent,
+    /// One of these, of which there is at least one.
+    OneOf(Vec<SanPattern>),
 }
 
 /// A name to look for among a certificate's (`sluice.dev/upstream-sans`).

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::config::CertificateMap;
 use crate::config::model::Timeouts;
 use crate::config::settings::{
     AccessLog, Ambassador, Handshakes, Kernel, Limits, Log, LogFormat, Names, Settings, Sockets,
@@ -20,6 +21,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         gateway_controllers,
         timeouts,
         upstream_tls_verify,
+        certificate_map,
         handshakes,
         limits,
         sockets,
@@ -41,7 +43,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         of_limits(limits),
         of_kernel(kernel),
         of_timeouts(timeouts),
-        of_tls(*upstream_tls_verify, handshakes),
+        of_tls(*upstream_tls_verify, certificate_map, handshakes),
         of_sockets(sockets),
         of_names(names),
         json!({ "gateway-controllers": gateway_controllers.join(",") }),
@@ -105,7 +107,11 @@ fn of_timeouts(Timeouts { connect, idle, half_closed, max_age }: &Timeouts) -> V
     })
 }
 
-fn of_tls(upstream_tls_verify: UpstreamTlsVerify, handshakes: &Handshakes) -> Value {
+fn of_tls(
+    upstream_tls_verify: UpstreamTlsVerify,
+    certificate_map: &CertificateMap,
+    handshakes: &Handshakes,
+) -> Value {
     let Handshakes { hello, timeout, most } = handshakes;
     let word = match upstream_tls_verify {
         UpstreamTlsVerify::None => "none",
@@ -113,6 +119,7 @@ fn of_tls(upstream_tls_verify: UpstreamTlsVerify, handshakes: &Handshakes) -> Va
     };
     json!({
         "upstream-tls-verify": word,
+        "certificate-map": if certificate_map.is_empty() { none() } else { certificate_map.to_string() },
         "client-hello-timeout": span(*hello),
         "handshake-timeout": span(*timeout),
         "max-handshakes": most,

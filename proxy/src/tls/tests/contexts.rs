@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::model::fixtures::{origination, termination};
+use crate::config::model::fixtures::{origination, termination, vouched};
 use crate::config::model::{
     Balancing, Config, Downstream, Families, Limits, Listener, Mapping, MappingName, Matcher, NamePattern,
     RelayChoice, Route, Service, SocketOptions, Timeouts, Trust, Verification, Weight,
@@ -47,7 +47,7 @@ fn declared(config: &Config) -> (&Arc<Termination>, &Arc<Origination>) {
 fn what_is_declared_alike_is_kept_over_reloads_and_nothing_else() {
     let ca = Authority::new();
     let (identity, trust) = (ca.identity(Wish::default()), ca.trust());
-    let chain = || Verification::Chain { trust: trust.clone(), names: Vec::new(), depth: None };
+    let chain = || vouched(trust.clone());
     let before = config(termination(identity.clone()), origination(chain()));
     let (first, errors) = Contexts::prepare(&before, None);
     assert!(errors.is_empty(), "{errors:?}");
@@ -71,7 +71,7 @@ fn what_is_declared_alike_is_kept_over_reloads_and_nothing_else() {
 fn what_cannot_be_built_is_told_by_name_and_left_out() {
     let ca = Authority::new();
     let broken = Trust { roots: vec![vec![1, 2, 3].into()], ..ca.trust() };
-    let chain = Verification::Chain { trust: broken, names: Vec::new(), depth: None };
+    let chain = vouched(broken);
     let config = config(termination(ca.identity(Wish::default())), origination(chain));
     let (contexts, errors) = Contexts::prepare(&config, None);
     let told: Vec<_> = errors.iter().map(ToString::to_string).collect();

@@ -1,6 +1,7 @@
 //! Sessions of both sides against each other, in memory.
 
 mod contexts;
+mod named;
 mod parameters;
 mod records;
 mod trust;
@@ -64,7 +65,7 @@ enum Refusal {
 
 impl Wire {
     fn new(origination: &Originator, termination: &Terminator) -> Self {
-        let client = origination.session(&Host::Name("dialled.example.com".into())).unwrap();
+        let client = origination.session(&Host::Name("dialled.example.com".into()), None).unwrap();
         Self { client: End::new(client), server: End::new(termination.session().unwrap()) }
     }
 

@@ -1,7 +1,7 @@
 use rustls::{CipherSuite, NamedGroup};
 
 use super::*;
-use crate::config::model::fixtures::{origination, termination};
+use crate::config::model::fixtures::{origination, termination, vouched};
 use crate::config::model::{Parameters, Verification, Versions};
 use crate::tls::facts;
 
@@ -104,8 +104,7 @@ fn of_several_certificates_the_client_gets_one_that_it_can_verify() {
         (all, Parameters::default(), &ecdsa),
         (vec![ed25519.clone()], Parameters::default(), &ed25519),
     ] {
-        let verification = Verification::Chain { trust: ca.trust(), names: Vec::new(), depth: None };
-        let origination = Origination { parameters, ..origination(verification) };
+        let origination = Origination { parameters, ..origination(vouched(ca.trust())) };
         let wire = shake(origination, Termination { certificates, ..termination(rsa.clone()) }).unwrap();
         assert_eq!(wire.client.session.peer_certificate(), Some(&expected.key.cert[0]));
     }

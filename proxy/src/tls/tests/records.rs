@@ -1,15 +1,14 @@
 use super::*;
-use crate::config::model::fixtures::{origination, termination};
-use crate::config::model::{Parameters, Verification, Versions};
+use crate::config::model::fixtures::{origination, termination, vouched};
+use crate::config::model::{Parameters, Versions};
 use crate::tls::{Status, facts};
 
 fn pair(versions: Versions) -> (Originator, Terminator) {
     let ca = Authority::new();
     let parameters = Parameters { versions, ..Parameters::default() };
-    let verification = Verification::Chain { trust: ca.trust(), names: Vec::new(), depth: None };
     let termination = termination(ca.identity(Wish::default()));
     (
-        originator(Origination { parameters: parameters.clone(), ..origination(verification) }),
+        originator(Origination { parameters: parameters.clone(), ..origination(vouched(ca.trust())) }),
         terminator(Termination { parameters, ..termination }),
     )
 }

@@ -11,7 +11,7 @@ use super::spec::{Spec, Tls};
 use super::tls::Wanted;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::report::Report;
-use crate::config::model::{Downstream, Host, Matcher, Origination, Prelude, ProxySources};
+use crate::config::model::{Downstream, Host, Matcher, NameSent, Origination, Prelude, ProxySources};
 
 /// The clients' side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,25 @@ impl Terms<'_> {
                 "checks the upstream's certificate, and no TLS begins here; give tls: a TLSContext",
             );
         }
+        if let (Some(path), false) = (&paths.depth, self.originates()) {
+            report.discard(
+                path,
+                "bounds the chain of the upstream's certificate, and no TLS begins here; give tls: a TLSContext",
+            );
+        }
+        match &paths.sni {
+            Some(path) if !self.originates() => report.discard(
+                path,
+                "is the name that the upstream is asked for, and no TLS begins here; give service: https://…, or \
+                 tls: a TLSContext",
+            ),
+            Some(path) if overrides.server_name == Some(NameSent::Client) && spec.host.is_none() => report
+                .discard(
+                    path,
+                    "is \"client\", and without a host no client's name is looked at; give one, \"*\" for any",
+                ),
+            _ => {}
+        }
     }
 
     /// The clients' side on an address; the report says why not.
@@ -117,7 +136,7 @@ impl Terms<'_> {
     /// TLS towards the upstream. `None` where none is wanted, or where the report says why not.
     pub(super) fn originate(&self, host: &Host) -> Option<Arc<Origination>> {
         let Terms { spec, overrides, fields, context, report } = self;
-        let wanted = |context, field| Wanted { context, field, host, names: overrides.sans.clone() };
+        let wanted = |context, field| Wanted { context, field, host, overrides };
         let wanted = match &spec.tls {
             Some(Tls::Context(name)) => wanted(Some(name), fields.path("tls")),
             Some(Tls::On) => wanted(None, fields.path("tls")),

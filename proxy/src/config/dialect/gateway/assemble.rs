@@ -88,8 +88,6 @@ impl Attached<'_> {
             Some(termination) => Downstream::Terminate(Arc::clone(termination)),
             None => Downstream::Raw,
         };
-        let here =
-            |attachment: &&Attachment| (attachment.gateway, attachment.listener) == (gateway, listener);
         let (mut routes, mut has_tcp) = (Vec::new(), false);
         for attachment in self.attachments.get(&(gateway, listener)).into_iter().flatten() {
             let (route, backends) = &self.routes[attachment.route];

@@ -76,7 +76,9 @@ impl Parents<'_> {
             match attached {
                 Err(fault) => refused.push((parent, fault)),
                 // Two references may mean the same listener.
-                Ok(attached) => own.extend(attached.into_iter().map(|(listener, names)| ((gateway, listener), names))),
+                Ok(attached) => {
+                    own.extend(attached.into_iter().map(|(listener, names)| ((gateway, listener), names)))
+                }
             }
         }
         self.tell(route, &refused, own.is_empty());

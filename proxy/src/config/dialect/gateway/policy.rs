@@ -13,8 +13,8 @@ use crate::config::dialect::names;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::model::{
-    Condition, Identity, NameSent, Origination, Parameters, PartStatus, ResourceStatus, SanPattern,
-    ServerName, Verification,
+    Authorities, Condition, Identity, NameSent, NamesChecked, Origination, Parameters, PartStatus,
+    ResourceStatus, SanPattern, ServerName, Verification,
 };
 
 /// Every policy of a configuration, the oldest first.
@@ -246,40 +246,23 @@ fn terms(validation: &Fields<'_>, by: Referrer<'_>, store: &Store<'_>) -> Proven
     let Some(name) = name else {
         return (Err(Fault::new("Invalid", "the policy has no hostname")), None);
     };
-    if let Some(well_known) = well_known {
-        return (system(&well_known, name, sans, validation, report), None);
-    }
-    let (trust, unresolved) = store.trust(&objects, by, WORDS);
-    let Some(trust) = trust else {
-        let why = unresolved.as_ref().map_or("", |fault| fault.message.as_str());
-        return (Err(Fault::new("NoValidCACertificate", why)), unresolved);
-    };
-    let names = if sans.is_empty() { vec![SanPattern::Dns(Arc::clone(&name))] } else { sans };
-    (Ok(Terms { name, verification: Verification::Chain { trust, names, depth: None } }), unresolved)
-}
-
-fn system(
-    well_known: &str,
-    name: ServerName,
-    sans: Vec<SanPattern>,
-    validation: &Fields<'_>,
-    report: &Report,
-) -> Result<Terms, Fault> {
-    if well_known != "System" {
-        let message = format!("{well_known:?} is no set of authorities that sluice has; write System");
-        report.error(validation.path("wellKnownCACertificates"), &message);
-        return Err(Fault::new("Invalid", message));
-    }
-    let verification = match sans.is_empty() {
-        true => Verification::System,
-        false => {
-            let message =
-                "goes with caCertificateRefs; the system's authorities vouch for the hostname alone";
-            report.error(validation.path("subjectAltNames"), message);
-            return Err(Fault::new("Invalid", message));
+    let names = if sans.is_empty() { NamesChecked::Sent } else { NamesChecked::OneOf(sans) };
+    let (authorities, unresolved) = match well_known {
+        None => {
+            let (trust, unresolved) = store.trust(&objects, by, WORDS);
+            let why = unresolved.as_ref().map_or("", |fault| fault.message.as_str());
+            let none = Fault::new("NoValidCACertificate", why);
+            (trust.map(Authorities::Given).ok_or(none), unresolved)
+        }
+        Some(name) if name == "System" => (Ok(Authorities::System), None),
+        Some(other) => {
+            let message = format!("{other:?} is no set of authorities that sluice has; write System");
+            report.error(validation.path("wellKnownCACertificates"), &message);
+            (Err(Fault::new("Invalid", message)), None)
         }
     };
-    Ok(Terms { name, verification })
+    let verification = |authorities| Verification::Chain { authorities, names, depth: None };
+    (authorities.map(|authorities| Terms { name, verification: verification(authorities) }), unresolved)
 }
 
 fn san(fields: &Fields<'_>, report: &Report) -> Option<SanPattern> {

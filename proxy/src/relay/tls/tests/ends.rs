@@ -114,7 +114,7 @@ async fn an_end_that_finds_nobody_leaves_it_to_what_was_said() {
     for (says, expected) in [(true, CloseReason::Finished), (false, CloseReason::UpstreamReset)] {
         let ((mut client, downstream), (server, upstream)) = (pair().await, pair().await);
         let pool = Arc::new(Pool::default());
-        let session = keys.originator.session(&Host::Name("pay.example.com".into())).unwrap();
+        let session = keys.originator.session(&Host::Name("pay.example.com".into()), None).unwrap();
         let (server, leg) = tokio::join!(keys.acceptor.accept(server), secured(upstream, session, &pool));
         let mut server = server.unwrap();
         // Or a reset throws away what waits for an acknowledgement.

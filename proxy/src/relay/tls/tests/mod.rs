@@ -13,11 +13,10 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
 use super::{Leg, TlsProgress, run};
-use crate::config::model::fixtures::{Authority, Wish, origination, termination};
+use crate::config::model::fixtures::{Authority, Wish, origination, termination, vouched};
 use crate::config::model::{
     Balancing, Config, Downstream, Families, Host, Limits, Listener, Mapping, MappingName, Matcher,
-    NamePattern, Origination, RelayChoice, Route, Service, SocketOptions, Termination, Timeouts,
-    Verification, Weight,
+    NamePattern, Origination, RelayChoice, Route, Service, SocketOptions, Termination, Timeouts, Weight,
 };
 use crate::config::settings::Settings;
 use crate::relay::Terms;
@@ -62,10 +61,7 @@ impl Keys {
     fn new() -> Self {
         let ca = Authority::new();
         let identity = ca.identity(Wish::default());
-        let (terminator, originator) = built(
-            termination(identity.clone()),
-            origination(Verification::Chain { trust: ca.trust(), names: vec![], depth: None }),
-        );
+        let (terminator, originator) = built(termination(identity.clone()), origination(vouched(ca.trust())));
         let provider = || Arc::clone(crate::crypto::provider());
         let client = rustls::ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -153,7 +149,7 @@ impl Rig {
             (Box::new(client), Leg::plain(downstream))
         };
         let (server, upstream): (Box<dyn Stream>, _) = if shape.upstream {
-            let session = keys.originator.session(&Host::Name("pay.example.com".into())).unwrap();
+            let session = keys.originator.session(&Host::Name("pay.example.com".into()), None).unwrap();
             let (server, leg) = tokio::join!(keys.acceptor.accept(server), secured(upstream, session, &pool));
             (Box::new(server.unwrap()), leg)
         } else {

@@ -36,7 +36,8 @@ const BOUNDS: [&str; 9] = [
     limits::BANDWIDTH,
 ];
 /// A mapping's alone, besides those about its endpoints.
-const OWN: [&str; 6] = [RELAY, tls::MODE, tls::ALPN, tls::STARTTLS, tls::SANS, proxy_protocol::SEND];
+const OWN: [&str; 8] =
+    [RELAY, tls::MODE, tls::ALPN, tls::STARTTLS, tls::SANS, tls::SNI, tls::DEPTH, proxy_protocol::SEND];
 
 /// All of a mapping's.
 fn of_mapping() -> Vec<&'static str> {
@@ -53,7 +54,7 @@ pub(super) mod names {
     pub(in crate::config::dialect::ambassador) use super::super::proxy_protocol::SEND;
     pub(in crate::config::dialect::ambassador) use super::balancing::*;
     pub(in crate::config::dialect::ambassador) use super::limits::*;
-    pub(in crate::config::dialect::ambassador) use super::tls::{ALPN, MODE, SANS, STARTTLS};
+    pub(in crate::config::dialect::ambassador) use super::tls::{ALPN, DEPTH, MODE, SANS, SNI, STARTTLS};
     pub(in crate::config::dialect::ambassador) use super::{CONNECT, HALF_CLOSED, MAX_AGE, RELAY};
 }
 

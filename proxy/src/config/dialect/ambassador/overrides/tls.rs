@@ -7,12 +7,17 @@ use crate::config::dialect::ambassador::tls::alpn;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::names;
 use crate::config::dialect::report::Report;
-use crate::config::model::{Prelude, SanPattern};
+use crate::config::model::{NameSent, Prelude, SanPattern};
 
 pub(in crate::config::dialect::ambassador) const MODE: &str = "sluice.dev/tls-mode";
 pub(in crate::config::dialect::ambassador) const ALPN: &str = "sluice.dev/tls-alpn";
 pub(in crate::config::dialect::ambassador) const STARTTLS: &str = "sluice.dev/starttls";
 pub(in crate::config::dialect::ambassador) const SANS: &str = "sluice.dev/upstream-sans";
+pub(in crate::config::dialect::ambassador) const SNI: &str = "sluice.dev/upstream-sni";
+pub(in crate::config::dialect::ambassador) const DEPTH: &str = "sluice.dev/upstream-verify-depth";
+
+/// As deep as OpenSSL goes unless it is told otherwise.
+const DEEPEST: u64 = 100;
 
 /// What a mapping's annotations say about TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +28,10 @@ pub(in crate::config::dialect::ambassador) struct TlsOverrides {
     pub(in crate::config::dialect::ambassador) alpn: Vec<Arc<[u8]>>,
     pub(in crate::config::dialect::ambassador) prelude: Option<Prelude>,
     pub(in crate::config::dialect::ambassador) sans: Vec<SanPattern>,
+    /// The name sent to the upstream, where that is not left to the context or the service.
+    pub(in crate::config::dialect::ambassador) server_name: Option<NameSent>,
+    /// Certificates between the upstream's own and the root's at most.
+    pub(in crate::config::dialect::ambassador) depth: Option<u8>,
     /// Where each of them stands, for whoever finds that it does not fit.
     pub(in crate::config::dialect::ambassador) paths: Paths,
 }
@@ -34,6 +43,8 @@ pub(in crate::config::dialect::ambassador) struct Paths {
     pub(in crate::config::dialect::ambassador) alpn: Option<String>,
     pub(in crate::config::dialect::ambassador) starttls: Option<String>,
     pub(in crate::config::dialect::ambassador) sans: Option<String>,
+    pub(in crate::config::dialect::ambassador) sni: Option<String>,
+    pub(in crate::config::dialect::ambassador) depth: Option<String>,
 }
 
 impl TlsOverrides {
@@ -49,12 +60,33 @@ impl TlsOverrides {
             alpn,
             prelude: annotations.choice(STARTTLS, &[("postgres", Prelude::Postgres)]),
             sans: sans(annotations, report),
+            server_name: sni(annotations, report),
+            depth: annotations.integer(DEPTH, 0..=DEEPEST).and_then(|depth| u8::try_from(depth).ok()),
             paths: Paths {
                 mode: there(MODE),
                 alpn: there(ALPN),
                 starttls: there(STARTTLS),
                 sans: there(SANS),
+                sni: there(SNI),
+                depth: there(DEPTH),
             },
+        }
+    }
+}
+
+fn sni(annotations: &Fields<'_>, report: &Report) -> Option<NameSent> {
+    let text = annotations.filled(SNI)?;
+    match text.trim() {
+        "none" => Some(NameSent::Nothing),
+        "host" => Some(NameSent::Host),
+        "client" => Some(NameSent::Client),
+        name => {
+            let sent = names::server_name(name).map(NameSent::Fixed);
+            if sent.is_none() {
+                let message = format!("{name:?} is no DNS name, and none of host, client and none");
+                report.discard(annotations.path(SNI), message);
+            }
+            sent
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Tls;
+use crate::config::dialect::ambassador::overrides::TlsOverrides;
 use crate::config::dialect::names;
 use crate::config::dialect::report::Report;
-use crate::config::model::{Host, NameSent, Origination, SanPattern, Verification};
+use crate::config::model::{Authorities, Host, NameSent, NamesChecked, Origination, Trust, Verification};
 use crate::config::settings::UpstreamTlsVerify;
 
 /// What a mapping asks of the TLS to its upstream.
@@ -15,8 +16,8 @@ pub(in crate::config::dialect::ambassador) struct Wanted<'a> {
     /// The field that says that TLS is wanted.
     pub(in crate::config::dialect::ambassador) field: String,
     pub(in crate::config::dialect::ambassador) host: &'a Host,
-    /// Names to look for in the upstream's certificate.
-    pub(in crate::config::dialect::ambassador) names: Vec<SanPattern>,
+    /// What its annotations say.
+    pub(in crate::config::dialect::ambassador) overrides: &'a TlsOverrides,
 }
 
 impl Tls<'_> {
@@ -26,7 +27,7 @@ impl Tls<'_> {
         wanted: Wanted<'_>,
         report: &Report,
     ) -> Option<Arc<Origination>> {
-        let Wanted { context, field, host, names } = wanted;
+        let Wanted { context, field, host, overrides } = wanted;
         let mut origination = Origination {
             name: report.resource().into(),
             identity: None,
@@ -56,17 +57,10 @@ impl Tls<'_> {
             }
             trust = found;
         }
-        origination.verification = match trust {
-            Some(trust) => Verification::Chain { trust, names, depth: None },
-            None if !names.is_empty() => {
-                report.discard(
-                    "metadata.annotations.sluice.dev/upstream-sans",
-                    "checks names in a certificate that no authority vouches for; give a TLSContext with ca_secret",
-                );
-                return None;
-            }
-            None => self.by_setting(&field, report),
-        };
+        if let Some(server_name) = &overrides.server_name {
+            origination.server_name = server_name.clone();
+        }
+        origination.verification = self.verification(trust, overrides, &field, report)?;
         Some(self.shared(origination))
     }
 
@@ -83,10 +77,40 @@ impl Tls<'_> {
         origination
     }
 
-    fn by_setting(&self, field: &str, report: &Report) -> Verification {
-        if self.settings.upstream_tls_verify == UpstreamTlsVerify::System {
-            return Verification::System;
-        }
+    /// What is asked of the upstream's certificate, or `None` where the report says why that cannot be.
+    fn verification(
+        &self,
+        trust: Option<Trust>,
+        overrides: &TlsOverrides,
+        field: &str,
+        report: &Report,
+    ) -> Option<Verification> {
+        let TlsOverrides { sans, depth, paths, .. } = overrides;
+        let (authorities, unnamed) = match trust {
+            Some(trust) => (Authorities::Given(trust), NamesChecked::Any),
+            None if self.settings.upstream_tls_verify == UpstreamTlsVerify::System => {
+                (Authorities::System, NamesChecked::Sent)
+            }
+            None => {
+                let asks = [(&paths.sans, "checks names in"), (&paths.depth, "bounds the chain of")];
+                if let Some((path, what)) = asks.iter().find_map(|(path, what)| Some((path.as_ref()?, what)))
+                {
+                    let message = format!(
+                        "{what} a certificate that no authority vouches for; give a TLSContext with ca_secret, or set \
+                         upstream-tls-verify: system"
+                    );
+                    report.discard(path, message);
+                    return None;
+                }
+                self.tell_unverified(field, report);
+                return Some(Verification::None);
+            }
+        };
+        let names = if sans.is_empty() { unnamed } else { NamesChecked::OneOf(sans.clone()) };
+        Some(Verification::Chain { authorities, names, depth: *depth })
+    }
+
+    fn tell_unverified(&self, field: &str, report: &Report) {
         if !report.failed() && !self.unverified_said.replace(true) {
             report.warn(
                 field,
@@ -94,7 +118,6 @@ impl Tls<'_> {
                  give a TLSContext with ca_secret, or set upstream-tls-verify: system",
             );
         }
-        Verification::None
     }
 }
 

@@ -12,8 +12,8 @@ use super::annotations::{note, sans};
 use super::endpoints::is_host;
 use crate::config::dialect::write::{Draft, ObjectName, Taken, object};
 use crate::config::model::{
-    ClientCertificates, Downstream, Host, Matcher, NameSent, Origination, Parameters, Route, Termination,
-    Trust, Verification,
+    Authorities, ClientCertificates, Downstream, Host, Matcher, NameSent, NamesChecked, Origination,
+    Parameters, Route, SanPattern, Termination, Trust, Verification,
 };
 use crate::config::settings::UpstreamTlsVerify;
 
@@ -77,33 +77,38 @@ impl Contexts {
         if let Some(identity) = identity {
             fields.set("secret", secret_name(&draft.secret(identity)));
         }
-        match verification {
-            Verification::None => {}
-            Verification::System if draft.settings.upstream_tls_verify == UpstreamTlsVerify::System => {}
-            Verification::System => {
-                draft.lose(name, "verifies by the system's authorities; set upstream-tls-verify: system");
+        if let Verification::Chain { authorities, names, depth } = verification {
+            match authorities {
+                Authorities::Given(trust) => fields.trust(trust, draft),
+                Authorities::System if draft.settings.upstream_tls_verify == UpstreamTlsVerify::System => {}
+                Authorities::System => {
+                    draft.lose(name, "verifies by the system's authorities; set upstream-tls-verify: system");
+                }
             }
-            Verification::Chain { trust, names, depth } => {
-                fields.trust(trust, draft);
-                if !names.is_empty() {
-                    note(notes, n::SANS, sans(names));
+            match (names, authorities) {
+                (NamesChecked::OneOf(names), _) => note(notes, n::SANS, sans(names)),
+                (NamesChecked::Any, Authorities::Given(_)) | (NamesChecked::Sent, Authorities::System) => {}
+                (NamesChecked::Any, Authorities::System) => {
+                    draft.lose(name, "verifies the upstream's chain without a name, which is not written");
                 }
-                if depth.is_some() {
-                    draft.lose(name, "bounds the depth of the upstream's chain, which no TLSContext does");
-                }
+                (NamesChecked::Sent, Authorities::Given(_)) => match asked_for(server_name, host) {
+                    Some(san) => note(notes, n::SANS, sans(&[san])),
+                    None => {
+                        draft.lose(name, "verifies the client's own name upstream, which no TCPMapping does")
+                    }
+                },
+            }
+            if let Some(depth) = depth {
+                note(notes, n::DEPTH, depth);
             }
         }
         match server_name {
             NameSent::Fixed(name) if is_host(host, name) => {}
             NameSent::Fixed(name) => fields.set("sni", json!(name)),
-            NameSent::Host => {}
             NameSent::Nothing if matches!(host, Host::Ip(_)) => {}
-            NameSent::Nothing => {
-                draft.lose(name, "sends no name to the upstream, and a TCPMapping that of its service")
-            }
-            NameSent::Client => {
-                draft.lose(name, "sends the client's own name, and a TCPMapping that of its service")
-            }
+            NameSent::Host => note(notes, n::SNI, "host"),
+            NameSent::Nothing => note(notes, n::SNI, "none"),
+            NameSent::Client => note(notes, n::SNI, "client"),
         }
         if fields.0.is_empty() {
             return ("https://", None);
@@ -117,6 +122,16 @@ impl Contexts {
             own.namespace.as_ref().map_or(own.name.clone(), |namespace| format!("{}.{namespace}", own.name));
         self.originations.push((Arc::clone(origination), known.clone()));
         ("", Some(known))
+    }
+}
+
+/// The name that is sent, or else the host, as a name to look for.
+fn asked_for(sent: &NameSent, host: &Host) -> Option<SanPattern> {
+    match (sent, host) {
+        (NameSent::Fixed(name), _) => Some(SanPattern::Dns(Arc::clone(name))),
+        (NameSent::Client, _) => None,
+        (NameSent::Host | NameSent::Nothing, Host::Name(name)) => Some(SanPattern::Dns(Arc::clone(name))),
+        (NameSent::Host | NameSent::Nothing, Host::Ip(ip)) => Some(SanPattern::Ip(*ip)),
     }
 }
 

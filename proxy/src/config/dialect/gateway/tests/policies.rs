@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::material::fixtures::{self, Authority};
-use crate::config::model::{NameSent, Origination, SanPattern, Verification};
+use crate::config::model::{Authorities, NameSent, NamesChecked, Origination, SanPattern, Verification};
 
 const ROUTE: &str = "---\napiVersion: gateway.networking.k8s.io/v1\nkind: TLSRoute\nmetadata: {name: r}\n\
     spec: {parentRefs: [{name: edge}], hostnames: [a.example.com], rules: [{backendRefs: [{name: b1, port: 443}]}]}\n";
@@ -55,9 +55,8 @@ fn tls_begins_as_the_policy_of_the_service_says() {
         assert_eq!(&*origination.name, "BackendTLSPolicy default/p");
         assert_eq!(origination.server_name, NameSent::Fixed("b1.example.com".into()));
         match &origination.verification {
-            Verification::Chain { trust, names, .. } => {
-                assert_eq!(&*trust.source, "ConfigMap default/ca");
-                assert_eq!(names, &[SanPattern::Dns("b1.example.com".into())]);
+            Verification::Chain { authorities: Authorities::Given(trust), names, .. } => {
+                assert_eq!((&*trust.source, names), ("ConfigMap default/ca", &NamesChecked::Sent));
             }
             other => panic!("{other:?}"),
         }
@@ -65,7 +64,9 @@ fn tls_begins_as_the_policy_of_the_service_says() {
         assert_eq!(outcome.says("BackendTLSPolicy default/p", ANCESTOR, "ResolvedRefs"), "True ResolvedRefs");
     }
     let system = policy("{name: p}", "name: b1", "hostname: b1.example.com, wellKnownCACertificates: System");
-    assert_eq!(begun(&with(&system)).verification, Verification::System);
+    let (authorities, names) = (Authorities::System, NamesChecked::Sent);
+    let expected = Verification::Chain { authorities, names, depth: None };
+    assert_eq!(begun(&with(&system)).verification, expected);
 }
 
 /// BackendTLSPolicySANValidation.
@@ -76,10 +77,9 @@ fn names_that_are_stated_are_looked_for_instead() {
     let Verification::Chain { names, .. } = &begun(&outcome).verification else {
         panic!("{:?}", outcome.faults())
     };
-    assert_eq!(
-        names,
-        &[SanPattern::Dns("other.example.com".into()), SanPattern::Uri("spiffe://mesh/pay".into())]
-    );
+    let expected =
+        vec![SanPattern::Dns("other.example.com".into()), SanPattern::Uri("spiffe://mesh/pay".into())];
+    assert_eq!(*names, NamesChecked::OneOf(expected));
 }
 
 /// BackendTLSPolicyConflictResolution.

@@ -11,8 +11,8 @@ mod secrets;
 use super::*;
 use crate::config::material::fixtures::{Pair, any};
 use crate::config::model::{
-    ClientCertificates, Downstream, Matcher, NameSent, Origination, Route, SanPattern, Termination,
-    Verification,
+    Authorities, ClientCertificates, Downstream, Matcher, NameSent, NamesChecked, Origination, Route,
+    SanPattern, Termination, Verification,
 };
 
 /// One string of YAML, whatever it holds.
@@ -120,22 +120,30 @@ fn line(route: &Route) -> String {
 pub(super) fn shown(origination: &Origination) -> String {
     let verification = match &origination.verification {
         Verification::None => "none".to_owned(),
-        Verification::System => "system".to_owned(),
-        Verification::Chain { trust, names, .. } => {
-            let names: Vec<_> = names
-                .iter()
-                .map(|name| match name {
-                    SanPattern::Dns(name) => format!(" dns:{name}"),
-                    SanPattern::Uri(uri) => format!(" {uri}"),
-                    SanPattern::Ip(ip) => format!(" ip:{ip}"),
-                })
-                .collect();
-            format!("by {}{}", trust.source, names.concat())
+        Verification::Chain { authorities, names, depth } => {
+            let authorities = match authorities {
+                Authorities::System => "system".to_owned(),
+                Authorities::Given(trust) => format!("by {}", trust.source),
+            };
+            let san = |name: &SanPattern| match name {
+                SanPattern::Dns(name) => format!(" dns:{name}"),
+                SanPattern::Uri(uri) => format!(" {uri}"),
+                SanPattern::Ip(ip) => format!(" ip:{ip}"),
+            };
+            let names = match names {
+                NamesChecked::Any => String::new(),
+                NamesChecked::Sent => " as sent".to_owned(),
+                NamesChecked::OneOf(names) => names.iter().map(san).collect(),
+            };
+            let depth = depth.map(|depth| format!(" within {depth}")).unwrap_or_default();
+            format!("{authorities}{names}{depth}")
         }
     };
     let sni = match &origination.server_name {
         NameSent::Fixed(name) => name,
-        _ => "-",
+        NameSent::Nothing => "-",
+        NameSent::Host => "(host)",
+        NameSent::Client => "(client)",
     };
     let certificate = origination.identity.as_ref().map_or("-", |identity| &identity.source);
     format!("{}, {sni}, {certificate}, {verification}", origination.name)

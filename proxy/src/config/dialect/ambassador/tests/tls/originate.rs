@@ -103,8 +103,8 @@ fn without_its_context_a_mapping_is_never_served_in_cleartext() {
 fn the_setting_verifies_who_has_no_authority() {
     let settings = Settings { upstream_tls_verify: UpstreamTlsVerify::System, ..Settings::default() };
     let cases = [
-        ("service: https://svc", "TCPMapping default/m, svc, -, system"),
-        ("tls: named", "TLSContext default/named, funny.name, Secret default/s, system"),
+        ("service: https://svc", "TCPMapping default/m, svc, -, system as sent"),
+        ("tls: named", "TLSContext default/named, funny.name, Secret default/s, system as sent"),
         ("tls: mutual", "TLSContext default/mutual, svc, Secret default/s, by Secret default/ca"),
     ];
     for (line, expected) in cases {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::material::fixtures::Authority;
 use crate::config::model::Prelude;
+use crate::config::settings::{Settings, UpstreamTlsVerify};
 
 /// A mapping with annotations and more lines of `spec`, behind a Host and a context `mutual`.
 fn with(annotations: &str, lines: &[&str]) -> Outcome {
@@ -66,8 +67,50 @@ fn names_of_upstreams_are_read_as_a_list_or_as_its_text() {
 }
 
 #[test]
+fn the_name_sent_and_the_depth_are_what_is_asked_for() {
+    for (annotations, lines, expected) in [
+        (
+            "upstream-sni: host",
+            &["host: a", "tls: mutual"][..],
+            "(host), Secret default/s, by Secret default/ca",
+        ),
+        (
+            "upstream-sni: client",
+            &["host: a", "tls: mutual"],
+            "(client), Secret default/s, by Secret default/ca",
+        ),
+        ("upstream-sni: none", &["tls: mutual"], "-, Secret default/s, by Secret default/ca"),
+        (
+            "upstream-sni: Pay.Example.COM.",
+            &["tls: mutual"],
+            "pay.example.com, Secret default/s, by Secret default/ca",
+        ),
+        (
+            "upstream-verify-depth: 0",
+            &["tls: mutual"],
+            "svc, Secret default/s, by Secret default/ca within 0",
+        ),
+        (
+            "upstream-verify-depth: '3', sluice.dev/upstream-sans: 'dns:a'",
+            &["tls: mutual"],
+            "svc, Secret default/s, by Secret default/ca dns:a within 3",
+        ),
+    ] {
+        let outcome = with(&format!("sluice.dev/{annotations}"), lines);
+        let shown = shown(outcome.origination());
+        assert_eq!(shown.split_once(", ").unwrap().1, expected, "{annotations}: {:?}", outcome.all());
+    }
+    let settings = Settings { upstream_tls_verify: UpstreamTlsVerify::System, ..Settings::default() };
+    let annotations = "sluice.dev/upstream-sans: 'dns:a', sluice.dev/upstream-verify-depth: 1";
+    let mapping = with_spec(&["service: https://svc"])
+        .replace("{name: m}", &format!("{{name: m, annotations: {{{annotations}}}}}"));
+    let outcome = lower_with(&mapping, &settings);
+    assert_eq!(shown(outcome.origination()), "TCPMapping default/m, svc, -, system dns:a within 1");
+}
+
+#[test]
 fn annotations_that_cannot_be_discard_the_mapping() {
-    let cases: [(&str, &[&str], &str); 15] = [
+    let cases: [(&str, &[&str], &str); 22] = [
         ("tls-mode: through", &["host: a"], "tls-mode: \"through\" is none of terminate, passthrough"),
         (
             "tls-mode: passthrough",
@@ -119,12 +162,14 @@ fn annotations_that_cannot_be_discard_the_mapping() {
         (
             "upstream-sans: dns:a",
             &["service: https://svc"],
-            "upstream-sans: checks names in a certificate that no authority vouches for; give a TLSContext with ca_secret",
+            "upstream-sans: checks names in a certificate that no authority vouches for; give a TLSContext with ca_secret, or \
+             set upstream-tls-verify: system",
         ),
         (
             "upstream-sans: dns:a",
             &["tls: client"],
-            "upstream-sans: checks names in a certificate that no authority vouches for; give a TLSContext with ca_secret",
+            "upstream-sans: checks names in a certificate that no authority vouches for; give a TLSContext with ca_secret, or \
+             set upstream-tls-verify: system",
         ),
         (
             "upstream-sans: a.example.com",
@@ -140,6 +185,44 @@ fn annotations_that_cannot_be_discard_the_mapping() {
             "upstream-sans: []",
             &["tls: mutual"],
             "upstream-sans: names nobody; give dns:NAME, or leave it out",
+        ),
+        (
+            "upstream-sni: pay.example.com",
+            &["host: a"],
+            "upstream-sni: is the name that the upstream is asked for, and no TLS begins here; give service: \
+             https://…, or tls: a TLSContext",
+        ),
+        (
+            "upstream-sni: client",
+            &["tls: mutual"],
+            "upstream-sni: is \"client\", and without a host no client's name is looked at; give one, \"*\" for any",
+        ),
+        (
+            "upstream-sni: 10.0.0.1",
+            &["tls: mutual"],
+            "upstream-sni: \"10.0.0.1\" is no DNS name, and none of host, client and none",
+        ),
+        (
+            "upstream-verify-depth: 1",
+            &["host: a"],
+            "upstream-verify-depth: bounds the chain of the upstream's certificate, and no TLS begins here; give tls: a \
+             TLSContext",
+        ),
+        (
+            "upstream-verify-depth: 1",
+            &["tls: client"],
+            "upstream-verify-depth: bounds the chain of a certificate that no authority vouches for; give a TLSContext \
+             with ca_secret, or set upstream-tls-verify: system",
+        ),
+        (
+            "upstream-verify-depth: 101",
+            &["tls: mutual"],
+            "upstream-verify-depth: 101 is not an integer from 0 to 100",
+        ),
+        (
+            "upstream-verify-depth: deep",
+            &["tls: mutual"],
+            "upstream-verify-depth: \"deep\" is not an integer from 0 to 100",
         ),
     ];
     for (annotation, lines, message) in cases {
