@@ -119,9 +119,7 @@ impl Ca {
     }
 
     fn store(&self) -> RootCertStore {
-        let mut store = RootCertStore::empty();
-        store.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
-        store
+        store(&self.pem)
     }
 
     /// What a client that trusts this authority starts from.
@@ -171,6 +169,21 @@ impl Leaf {
     pub(crate) fn secret(&self, name: &str) -> String {
         secret(name, &[("tls.crt", &self.chain), ("tls.key", &self.key)])
     }
+}
+
+/// What a client starts from that trusts one authority, given in PEM.
+pub(crate) fn client_trusting(pem: &str) -> ClientConfig {
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(store(pem))
+        .with_no_client_auth()
+}
+
+fn store(pem: &str) -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    store.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+    store
 }
 
 /// The same configuration for TLS 1.2 alone.

@@ -14,5 +14,6 @@ mod doctor;
 mod examples;
 mod flags;
 mod log_sinks;
+mod gateway;
 mod proxy_protocol;
 mod tls;

@@ -119,6 +119,7 @@ fn loaded() -> Loaded {
         discarded: true,
     };
     Loaded {
+        statuses: Vec::new(),
         config: Config {
             listeners: vec![Listener {
                 bind,

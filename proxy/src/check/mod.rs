@@ -17,7 +17,7 @@ use crate::app::EXIT_USAGE;
 use crate::cli::Format;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::{Loaded, Loader};
-use crate::config::model::Config;
+use crate::config::model::{Config, ResourceStatus};
 use crate::config::settings::Settings;
 
 /// What was found, in the shape of the JSON output.
@@ -28,6 +28,8 @@ struct Report<'a> {
     config: &'a Config,
     /// What would be served, as `GET /config` shows it.
     served: Vec<Value>,
+    /// What controllers would write beside the resources.
+    status: &'a [ResourceStatus],
     /// Where connections would go, if somebody asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<Vec<Resolved>>,
@@ -55,6 +57,7 @@ impl<'a> Report<'a> {
             diagnostics: &loaded.diagnostics,
             config: &loaded.config,
             served: admin::listeners(&loaded.config),
+            status: &loaded.statuses,
             resolved: None,
             listeners: loaded.config.listeners.len(),
             mappings: loaded.config.mappings().count(),

@@ -156,6 +156,7 @@ fn lay_process(says: &Overrides, settings: &mut Settings) {
 }
 
 fn lay_ambassador(says: &Overrides, settings: &mut Settings) {
+    set(&mut settings.gateway_controllers, says.gateway_controllers.as_ref().map(|names| names.0.clone()));
     let ambassador = &mut settings.ambassador;
     set(&mut ambassador.id, says.ambassador_id.clone());
     set(&mut ambassador.namespace, says.ambassador_namespace.clone());

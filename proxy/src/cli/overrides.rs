@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::values::{
-    AccessLogWhen, Addresses, Certificates, Filter, OrNone, Selector, Servers, Size, Span, Whole,
+    AccessLogWhen, Addresses, Certificates, Controllers, Filter, OrNone, Selector, Servers, Size, Span, Whole,
 };
 use crate::config::settings::{LogFormat, UpstreamTlsVerify};
 
@@ -201,6 +201,10 @@ pub struct Overrides {
     /// Send every upstream of Kong's a PROXY header of version 1 (KONG_NGINX_SPROXY_PROXY_PROTOCOL) [default: false]
     #[arg(long, env = "SLUICE_KONG_PROXY_PROTOCOL", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Kong")]
     pub kong_proxy_protocol: Option<bool>,
+
+    /// GatewayClasses of which controllers are served, with commas between [default: sluice.dev/gateway,gateway.k8s.aws/nlb]
+    #[arg(long, env = "SLUICE_GATEWAY_CONTROLLERS", value_name = "NAMES", help_heading = "Gateway API")]
+    pub gateway_controllers: Option<Controllers>,
 }
 
 /// Text for people, or JSON for programs.

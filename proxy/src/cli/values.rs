@@ -62,6 +62,10 @@ pub struct Certificates(pub CertificateMap);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses(pub Vec<IpAddr>);
 
+/// Names of controllers (Gateway API, `controllerName`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Controllers(pub Vec<String>);
+
 impl<const MIN: u64, const MAX: u64> FromStr for Span<MIN, MAX> {
     type Err = ValueError;
 
@@ -174,6 +178,25 @@ impl FromStr for Selector {
     }
 }
 
+impl FromStr for Controllers {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let controller = |word: &str| {
+            let word = word.trim();
+            let is_name =
+                word.split_once('/').is_some_and(|(domain, path)| !domain.is_empty() && !path.is_empty());
+            if is_name && !word.contains(char::is_whitespace) {
+                return Ok(word.to_owned());
+            }
+            Err(ValueError(format!(
+                "{word:?} is no domain with a path; write sluice.dev/gateway, with commas between"
+            )))
+        };
+        text.split(',').map(controller).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 impl FromStr for Certificates {
     type Err = ValueError;
 
@@ -268,5 +291,6 @@ read_like_a_flag! {
     [] Selector;
     [] Servers;
     [] Addresses;
+    [] Controllers;
     [] Certificates;
 }

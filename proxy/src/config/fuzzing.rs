@@ -1,12 +1,13 @@
 //! Readers of what operators write, for `cargo xtask fuzz`: PEM texts, Secrets, whole documents.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::dialect;
 use super::material::{self, Files, MaterialError, Piece};
-use super::model::Trust;
+use super::model::{Config, Trust};
 use super::settings::Settings;
 
 /// A certificate whose key nobody has.
@@ -24,6 +25,31 @@ apiVersion: getambassador.io/v3alpha1
 kind: TCPMapping
 metadata: {name: m}
 spec: {port: 7000, host: x, service: 'https://127.0.0.1:1', tls: c}
+";
+
+/// A Gateway with listeners of every kind, and what routes to them may refer to.
+const GATEWAY: &str = "
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: c}
+spec: {controllerName: sluice.dev/gateway}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: g}
+spec:
+  gatewayClassName: c
+  listeners:
+  - {name: tcp, port: 7000, protocol: TCP}
+  - {name: all, port: 7001, protocol: TLS, tls: {mode: Passthrough}}
+  - {name: wide, port: 7001, protocol: TLS, hostname: '*.b', tls: {mode: Passthrough}}
+  - {name: one, port: 7001, protocol: TLS, hostname: a.b, tls: {mode: Passthrough}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec: {ports: [{name: p, port: 1}]}
 ";
 
 /// A chain and its key in one text.
@@ -70,7 +96,22 @@ pub(crate) fn documents(bytes: &[u8]) {
     }
 }
 
-fn lower(text: &str) {
+/// Documents that may belong to a Gateway: whatever they say, an address has one listener, and a listener no two
+/// routes for the same connections.
+pub(crate) fn gateway(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    for listener in lower(&format!("{text}{GATEWAY}")).listeners {
+        assert!(!listener.routes.is_empty(), "{}", listener.bind);
+        let mut seen = HashSet::new();
+        for route in &listener.routes {
+            assert!(seen.insert(route.key()), "{} has {:?} twice", listener.bind, route.key());
+        }
+    }
+}
+
+fn lower(text: &str) -> Config {
     let (documents, _) = dialect::parse(&Arc::from(Path::new("fuzz.yaml")), text);
     // Their limit is nothing: no file is read, whatever a document names.
     let files = RefCell::new(Files::default());
@@ -79,6 +120,11 @@ fn lower(text: &str) {
         // Written out, as whoever reads it would have it.
         let _ = diagnostic.to_string();
     }
+    for status in lowered.statuses {
+        // As `sluice check` writes it.
+        assert!(serde_json::to_string(&status).is_ok());
+    }
+    lowered.config
 }
 
 fn piece(bytes: &[u8]) -> Piece {

@@ -7,6 +7,9 @@ use std::time::Duration;
 use super::certificate_map::CertificateMap;
 use super::model::Timeouts;
 
+/// Whom sluice stands for unless told otherwise: itself, and Amazon's controller, whose Gateways then run as they are.
+pub const GATEWAY_CONTROLLERS: [&str; 2] = ["sluice.dev/gateway", "gateway.k8s.aws/nlb"];
+
 /// Everything a running sluice needs to know besides its mappings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -16,6 +19,8 @@ pub struct Settings {
     pub ambassador: Ambassador,
     /// What Kong keeps in kong.conf; apart, since settings are handed about by value.
     pub kong: Box<Kong>,
+    /// Controllers whose GatewayClasses are served (`spec.controllerName`).
+    pub gateway_controllers: Vec<String>,
     /// Defaults for mappings that say nothing.
     pub timeouts: Timeouts,
     /// What is asked of the certificates of upstreams for which nobody names an authority.
@@ -232,6 +237,7 @@ impl Default for Settings {
                 proxy_ssl_verify: false,
                 proxy_protocol: false,
             }),
+            gateway_controllers: GATEWAY_CONTROLLERS.map(str::to_owned).to_vec(),
             timeouts: Timeouts {
                 connect: Duration::from_secs(3),
                 idle: None,

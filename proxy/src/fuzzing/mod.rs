@@ -12,10 +12,11 @@ use crate::config::fuzzing as config;
 pub type Target = fn(&[u8]);
 
 /// By name, which is that of a folder of `tests/fuzz/corpus`.
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 9] = [
     ("authorities", config::authorities),
     ("client-hello", hello::client_hello),
     ("documents", config::documents),
+    ("gateway", config::gateway),
     ("identity", config::identity),
     ("private-key", config::private_key),
     ("proxy-header", proxy_header::proxy_header),

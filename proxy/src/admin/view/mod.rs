@@ -37,6 +37,7 @@ pub(super) fn config(handles: &Handles) -> Value {
         "listeners": loaded.as_ref().map_or_else(Vec::new, |l| listening(&l.config, &handles.telemetry)),
         "resolutions": handles.telemetry.resolutions(),
         "diagnostics": loaded.as_ref().map(|l| &l.diagnostics),
+        "status": loaded.as_ref().map(|l| &l.statuses),
         "settings": settings_file::show(state.settings()),
     })
 }

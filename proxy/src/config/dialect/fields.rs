@@ -27,6 +27,11 @@ impl<'a> Fields<'a> {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
+    /// Dotted path of the whole.
+    pub(super) fn here(&self) -> &str {
+        &self.path
+    }
+
     /// The field as it stands; null counts as absent.
     pub(super) fn raw(&self, name: &'static str) -> Option<&'a Value> {
         self.known.borrow_mut().push(name);

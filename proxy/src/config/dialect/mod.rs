@@ -2,11 +2,14 @@
 
 mod ambassador;
 mod cluster;
+mod config_map;
 mod fields;
+mod gateway;
 mod kong;
 mod log_to;
 mod merge;
 mod names;
+mod ports;
 mod report;
 mod resource;
 mod secret;
@@ -20,12 +23,13 @@ mod yaml;
 mod tests;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use serde_yaml::Value;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::material::Files;
-use super::model::Config;
+use super::model::{Config, ResourceStatus};
 use super::settings::Settings;
 
 pub(super) use report::Place;
@@ -35,6 +39,8 @@ pub use write::{Language, Written, write};
 pub(super) use yaml::{Document, parse};
 
 use cluster::Cluster;
+use config_map::ConfigMaps;
+use resource::Resource;
 use secret::Secrets;
 use strangers::{Stranger, Strangers};
 
@@ -42,6 +48,8 @@ use strangers::{Stranger, Strangers};
 pub(super) struct Lowered {
     pub(super) config: Config,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// What controllers would write beside the resources, for dialects that have such a place.
+    pub(super) statuses: Vec<ResourceStatus>,
     /// Resources seen, served or not.
     pub(super) resources: usize,
 }
@@ -55,8 +63,10 @@ pub(super) fn lower<'a>(
 ) -> Lowered {
     let mut diagnostics = Vec::new();
     let (mut secrets, mut cluster) = (Secrets::default(), Cluster::default());
+    let (mut config_maps, mut namespaces) = (ConfigMaps::default(), HashMap::new());
     let mut strangers = Strangers::default();
-    let (mut ambassador, mut kong, mut resources) = (Vec::new(), Vec::new(), 0);
+    let (mut ambassador, mut gateway, mut kong) = (Vec::new(), Vec::new(), Vec::new());
+    let mut resources = 0;
     for document in documents {
         if let Dialect::Kong = detect(&document.value) {
             kong.push(document);
@@ -64,11 +74,13 @@ pub(super) fn lower<'a>(
         }
         for resource in resource::expand(document, &settings.ambassador.namespace, &mut diagnostics) {
             resources += 1;
-            let is_known = cluster.add(&resource, &settings.ambassador);
+            let is_known = cluster.add(&resource, &settings.ambassador)
+                || config_maps.add(&resource, &settings.ambassador)
+                || labelled(&resource, &mut namespaces);
             let described = format!("kind {} ({})", resource.kind, resource.api_version);
             match group(&resource.api_version) {
                 Dialect::Ambassador => ambassador.push(resource),
-                Dialect::Gateway => strangers.meet(Stranger::Later, &described, &resource.place),
+                Dialect::Gateway => gateway.push(resource),
                 // What it carries comes by itself.
                 _ if resource.carried().is_some() || is_known => {}
                 _ if resource.kind == "Secret" => {
@@ -85,9 +97,29 @@ pub(super) fn lower<'a>(
     let (of_kong, entities) = kong::lower(&kong, sources, &mut diagnostics);
     claims.extend(of_kong);
     resources += entities;
+    let sources = gateway::Sources {
+        secrets: &secrets,
+        config_maps: &config_maps,
+        cluster: &cluster,
+        namespaces: &namespaces,
+        settings,
+    };
+    let lowered = gateway::lower(&gateway, sources, &mut strangers, &mut diagnostics);
+    claims.extend(lowered.claims);
     let config = merge::merge(claims, &mut diagnostics);
     diagnostics.extend(strangers.into_diagnostics());
-    Lowered { config, diagnostics, resources }
+    Lowered { config, diagnostics, statuses: lowered.statuses, resources }
+}
+
+/// Notes the labels of a Namespace; false where the resource is none.
+fn labelled(resource: &Resource<'_>, namespaces: &mut HashMap<String, Vec<(String, String)>>) -> bool {
+    if (resource.api_version.as_str(), resource.kind.as_str()) != ("v1", "Namespace") {
+        return false;
+    }
+    if let Some(name) = resource.name() {
+        namespaces.insert(name, resource.labels());
+    }
+    true
 }
 
 /// A family of documents.

@@ -34,6 +34,26 @@ enum Test {
 }
 
 impl LabelSelector {
+    /// Also asks for one of these values.
+    pub(super) fn require_in(&mut self, key: String, values: Vec<String>) {
+        self.0.push(Requirement { key, test: Test::In(values) });
+    }
+
+    /// Also asks for none of these values.
+    pub(super) fn require_not_in(&mut self, key: String, values: Vec<String>) {
+        self.0.push(Requirement { key, test: Test::NotIn(values) });
+    }
+
+    /// Also asks for the label.
+    pub(super) fn require(&mut self, key: String) {
+        self.0.push(Requirement { key, test: Test::Exists });
+    }
+
+    /// Also asks that there is no such label.
+    pub(super) fn require_absent(&mut self, key: String) {
+        self.0.push(Requirement { key, test: Test::Absent });
+    }
+
     /// Whether labels meet every requirement.
     pub fn matches(&self, labels: &[(String, String)]) -> bool {
         self.0.iter().all(|requirement| {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::diagnostic::Diagnostic;
 use super::dialect;
 use super::material::Files;
-use super::model::Config;
+use super::model::{Config, ResourceStatus};
 use super::settings::Settings;
 use super::source::Sources;
 
@@ -28,6 +28,8 @@ pub struct Loaded {
     pub config: Config,
     /// Everything worth saying, by file and document.
     pub diagnostics: Vec<Diagnostic>,
+    /// What controllers would write beside the resources, for dialects that have such a place.
+    pub statuses: Vec<ResourceStatus>,
     /// The files read, in order; `-` is standard input.
     pub files: Vec<PathBuf>,
     /// The certificates, keys and revocation lists that they name, sorted, readable or not.
@@ -53,7 +55,7 @@ impl Loader {
         let mut diagnostics = reading.diagnostics;
         diagnostics.extend(lowered.diagnostics);
         diagnostics.sort_by(|a, b| (&a.file, a.document).cmp(&(&b.file, b.document)));
-        let dialect::Lowered { config, resources, .. } = lowered;
-        Loaded { config, diagnostics, files: reading.files, material, resources }
+        let dialect::Lowered { config, statuses, resources, .. } = lowered;
+        Loaded { config, diagnostics, statuses, files: reading.files, material, resources }
     }
 }

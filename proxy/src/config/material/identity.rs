@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer;
+use x509_parser::prelude::{FromDer, GeneralName};
 use x509_parser::time::ASN1Time;
 
 use super::{Flaw, MaterialError, Piece, pem};
@@ -67,4 +67,22 @@ pub(super) fn day(time: ASN1Time) -> String {
     let time = time.to_datetime();
     let (hour, minute, second) = time.to_hms();
     format!("{} {hour:02}:{minute:02}:{second:02} UTC", time.date())
+}
+
+/// The DNS names in the certificate's subjectAltName, in lower case; a star may stand for the first label.
+pub(in crate::config) fn names(identity: &Identity) -> Vec<String> {
+    let Some(der) = identity.key.cert.first() else {
+        return Vec::new();
+    };
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+        return Vec::new();
+    };
+    let Ok(Some(names)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    };
+    names.value.general_names.iter().filter_map(name).collect()
 }

@@ -6,6 +6,7 @@ pub(crate) mod fixtures;
 mod limits;
 mod log_sink;
 mod proxy_protocol;
+mod status;
 mod tls;
 
 use std::cmp::Reverse;
@@ -22,6 +23,7 @@ pub use balancing::{Balancing, Check, Ejection, Policy, Question, SourceAddress}
 pub use limits::{Limits, Rate, SourceLimits};
 pub use log_sink::{LogDestination, LogMethod, LogQueue, LogRequest, LogSink, RouteLogs};
 pub use proxy_protocol::{ProxySources, ProxyVersion};
+pub use status::{Condition, PartStatus, ResourceStatus, Truth};
 pub use tls::{
     Authorities, CertificateName, Certificates, ClientCertificates, Identity, NameSent, NamesChecked,
     Origination, Parameters, PrivateKey, SanPattern, ServerName, Termination, Trust, Verification, Versions,

@@ -19,6 +19,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         paths: _,
         ambassador,
         kong,
+        gateway_controllers,
         timeouts,
         upstream_tls_verify,
         certificate_map,
@@ -46,6 +47,7 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         of_tls(*upstream_tls_verify, certificate_map, handshakes),
         of_sockets(sockets),
         of_names(names),
+        json!({ "gateway-controllers": gateway_controllers.join(",") }),
         of_ambassador(ambassador),
         of_kong(kong),
     ]

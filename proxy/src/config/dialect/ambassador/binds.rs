@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::spec::Spec;
 use crate::config::dialect::fields::Fields;
+use crate::config::dialect::ports::exclude;
 use crate::config::dialect::report::Report;
 use crate::config::settings::Settings;
 
@@ -27,11 +28,4 @@ pub(super) fn of(
         report.discard(fields.path("port"), message);
     }
     Some(binds)
-}
-
-/// Whether the kernel lets only one of two sockets listen: an address and its family's wildcard overlap, and
-/// the admin endpoint shares its port with nobody.
-fn exclude(a: SocketAddr, b: SocketAddr) -> bool {
-    let wild = a.ip().is_unspecified() || b.ip().is_unspecified();
-    a.port() == b.port() && (a.ip() == b.ip() || (wild && a.is_ipv4() == b.is_ipv4()))
 }

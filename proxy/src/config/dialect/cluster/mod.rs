@@ -36,7 +36,42 @@ pub(super) struct Backing {
     pub(super) faults: Vec<String>,
 }
 
+/// A Service, for whoever refers to it by name and port.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Whether it is but another name for something outside (type ExternalName).
+    pub(super) is_external: bool,
+    /// Whether the configuration knows its endpoints.
+    pub(super) has_endpoints: bool,
+    ports: Vec<ServicePort>,
+}
+
+impl Known {
+    /// The name of a TCP port, empty where it has none; or which ports there are instead.
+    pub(super) fn port_name(&self, port: u16) -> Result<&str, String> {
+        let found = self.ports.iter().find(|known| known.port == port);
+        found.map(ServicePort::name).ok_or_else(|| read::shown(&self.ports))
+    }
+}
+
 impl<'a> Cluster<'a> {
+    /// Whether the configuration has no Service at all, so nothing can be said about any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// The Service of that name.
+    pub(super) fn service(&self, namespace: &str, name: &str) -> Option<Known> {
+        let key = (namespace.to_owned(), name.to_owned());
+        let service = self.services.get(&key)?;
+        let kind = service.get("spec").and_then(|spec| spec.get("type")).and_then(Value::as_str);
+        Some(Known {
+            is_external: kind == Some("ExternalName"),
+            has_endpoints: self.slices.contains_key(&key) || self.endpoints.contains_key(&key),
+            ports: read::service_ports(service),
+        })
+    }
+
     /// Takes a resource in if it is one of these.
     pub(super) fn add(&mut self, resource: &Resource<'a>, settings: &Ambassador) -> bool {
         let kind = match (resource.api_version.as_str(), resource.kind.as_str()) {
@@ -78,8 +113,7 @@ impl<'a> Cluster<'a> {
         };
         let ports = read::service_ports(service);
         let Some(wanted) = ports.iter().find(|known| known.port == port) else {
-            let ports: Vec<_> = ports.iter().map(ServicePort::to_string).collect();
-            let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(", ") };
+            let ports = read::shown(&ports);
             return Err(format!("Service {namespace}/{name} has no TCP port {port}; it has {ports}"));
         };
         let mut faults = Vec::new();
@@ -118,7 +152,8 @@ impl<'a> Cluster<'a> {
         self.endpoints.get(key).map(|body| read::subsets(body, &label, faults)).unwrap_or_default()
     }
 
-    fn elsewhere(&self, namespace: &str, name: &str) -> String {
+    /// Where else there is one of that name, to be read on behind a sentence.
+    pub(super) fn elsewhere(&self, namespace: &str, name: &str) -> String {
         let others = self.services.keys().filter(|(other, same)| same == name && other != namespace);
         match others.map(|(other, _)| other).min() {
             Some(other) => format!(" (there is one in the namespace {other:?})"),

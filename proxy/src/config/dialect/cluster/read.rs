@@ -34,7 +34,18 @@ pub(super) struct Slice {
     pub(super) leaving: Vec<IpAddr>,
 }
 
+/// All of them, for people.
+pub(super) fn shown(ports: &[ServicePort]) -> String {
+    let ports: Vec<_> = ports.iter().map(ServicePort::to_string).collect();
+    if ports.is_empty() { "none".to_owned() } else { ports.join(", ") }
+}
+
 impl ServicePort {
+    /// Empty where it has none.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What it is in a slice. Kubernetes gives both the same name; who writes them by hand may not have.
     pub(super) fn number_in(&self, slice: &Slice) -> Option<u16> {
         let named = |wanted: &str| slice.ports.iter().find(|(name, _)| name == wanted).map(|(_, port)| *port);

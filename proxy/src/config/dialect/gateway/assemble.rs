@@ -1,0 +1,141 @@
+//! From attachments to listeners, routes in the order in which they are tried.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::attach::{Attachment, Attachments};
+use super::backend::Backend;
+use super::hostname::Hostname;
+use super::judged::Gateway;
+use super::kind::Kind;
+use super::mapping::Mappings;
+use super::route::Route;
+use super::sites::Sites;
+use super::spec::{ListenerSpec, Mode, Protocol};
+use crate::config::dialect::merge::Claim;
+use crate::config::model::{self, Downstream, Listener, Matcher, NamePattern, SocketOptions};
+
+/// All that was attached to something.
+pub(super) struct Attached<'a> {
+    pub(super) gateways: &'a [Gateway],
+    /// By age.
+    pub(super) routes: &'a [(Route, Vec<Backend>)],
+    pub(super) attachments: &'a Attachments,
+}
+
+impl Attached<'_> {
+    /// What is served at the sites; a site without a route is not.
+    pub(super) fn assemble(&self, sites: &Sites, mappings: &mut Mappings<'_>) -> Vec<Claim> {
+        let claim = |(bind, members): (&SocketAddr, &Vec<(usize, usize)>)| {
+            let routes = self.routes_of(members, mappings);
+            let (bind, socket) = (*bind, SocketOptions::default());
+            let listener = Listener { bind, proxy_protocol: None, prelude: None, socket, routes };
+            let report = &self.gateways[members.first()?.0].report;
+            let (resource, place) = (report.resource().to_owned(), report.place().clone());
+            (!listener.routes.is_empty()).then_some(Claim { listener, resource, place })
+        };
+        sites.iter().filter_map(claim).collect()
+    }
+
+    fn routes_of(&self, members: &[(usize, usize)], mappings: &mut Mappings<'_>) -> Vec<model::Route> {
+        let mut members: Vec<_> = members
+            .iter()
+            .map(|(gateway, listener)| {
+                (*gateway, *listener, &self.gateways[*gateway].spec.listeners[*listener])
+            })
+            .collect();
+        // A connection is its narrowest listener's, and of no other.
+        members.sort_by_key(|(.., spec)| {
+            spec.hostname.as_ref().map_or((2, Reverse(0)), |name| {
+                let (is_wildcard, length) = name.rank();
+                (u8::from(is_wildcard), length)
+            })
+        });
+        let (mut routes, mut seen) = (Vec::new(), HashSet::new());
+        let mut any = false;
+        for (place, (gateway, listener, spec)) in members.iter().enumerate() {
+            for route in self.routes_at(*gateway, *listener, spec, mappings) {
+                any = true;
+                if seen.insert(route.matcher.clone()) {
+                    routes.push(route);
+                }
+            }
+            // Names of this listener that none of its routes takes are not for those behind it.
+            if let (Some(name), true) = (&spec.hostname, overlaps(spec, &members[place + 1..])) {
+                let matcher = Matcher::Tls { name: name.pattern(), alpn: Vec::new() };
+                if seen.insert(matcher.clone()) {
+                    routes.push(model::Route::new(matcher, Downstream::Raw, Vec::new()));
+                }
+            }
+        }
+        if any { routes } else { Vec::new() }
+    }
+
+    fn routes_at(
+        &self,
+        gateway: usize,
+        listener: usize,
+        spec: &ListenerSpec,
+        mappings: &mut Mappings<'_>,
+    ) -> Vec<model::Route> {
+        let judged = &self.gateways[gateway].listeners[listener];
+        if !judged.is_programmed(spec) {
+            return Vec::new();
+        }
+        let downstream = match &judged.termination {
+            Some(termination) => Downstream::Terminate(Arc::clone(termination)),
+            None => Downstream::Raw,
+        };
+        let (mut routes, mut has_tcp) = (Vec::new(), false);
+        for attachment in self.attachments.get(&(gateway, listener)).into_iter().flatten() {
+            let (route, backends) = &self.routes[attachment.route];
+            if route.kind == Kind::TcpRoute && std::mem::replace(&mut has_tcp, true) {
+                let message = format!(
+                    "an older TCPRoute has the listener {:?} of {}; this one takes no connection there",
+                    spec.name,
+                    self.gateways[gateway].report.resource()
+                );
+                route.report.warn("spec.parentRefs", message);
+                continue;
+            }
+            let (shares, refused) = mappings.of(route, backends, &self.gateways[gateway], spec);
+            for (matcher, own) in matchers(route, attachment, spec) {
+                let route = model::Route {
+                    refused,
+                    ..model::Route::new(matcher, downstream.clone(), shares.clone())
+                };
+                routes.push((own, route));
+            }
+        }
+        // Of the same names those of the narrower hostname come first, and of the same hostname the oldest.
+        routes.sort_by_key(|(own, route)| (route.matcher.rank(), own.as_ref().map(Hostname::rank)));
+        routes.into_iter().map(|(_, route)| route).collect()
+    }
+}
+
+/// What a route takes at a listener, each with the hostname that it says itself.
+fn matchers(route: &Route, attachment: &Attachment, spec: &ListenerSpec) -> Vec<(Matcher, Option<Hostname>)> {
+    let tls = |name: NamePattern| Matcher::Tls { name, alpn: Vec::new() };
+    if spec.protocol == Protocol::Tcp {
+        return vec![(Matcher::Any, None)];
+    }
+    if !attachment.names.is_empty() {
+        let names = attachment.names.iter();
+        return names.map(|(both, own)| (tls(both.pattern()), Some(own.clone()))).collect();
+    }
+    vec![match &spec.hostname {
+        Some(name) => (tls(name.pattern()), None),
+        None if spec.mode == Some(Mode::Passthrough) && route.kind == Kind::TcpRoute => (Matcher::Any, None),
+        None => (tls(NamePattern::Everything), None),
+    }]
+}
+
+fn overlaps(spec: &ListenerSpec, others: &[(usize, usize, &ListenerSpec)]) -> bool {
+    let overlap = |other: &ListenerSpec| match (&spec.hostname, &other.hostname) {
+        (Some(own), Some(other)) => own.intersect(other).is_some(),
+        _ => true,
+    };
+    others.iter().any(|(.., other)| overlap(other))
+}

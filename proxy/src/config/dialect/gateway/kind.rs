@@ -1,0 +1,89 @@
+//! Which of the Gateway API's kinds a resource is, and in a version that has it.
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::dialect::report::Report;
+use crate::config::dialect::resource::Resource;
+use crate::config::dialect::strangers::{Stranger, Strangers};
+use crate::config::dialect::words::nearest;
+use crate::config::settings::Settings;
+
+/// The group of all of them.
+pub(super) const GROUP: &str = "gateway.networking.k8s.io";
+
+/// The group of what the AWS Load Balancer Controller adds.
+const AWS: &str = "gateway.k8s.aws";
+
+/// Kinds of the Gateway API that are no misspelling of those read here.
+const OTHERS: [&str; 6] =
+    ["HTTPRoute", "GRPCRoute", "UDPRoute", "ListenerSet", "XListenerSet", "XBackendTrafficPolicy"];
+
+/// A kind that says something about TCP or TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    GatewayClass,
+    Gateway,
+    TcpRoute,
+    TlsRoute,
+    ReferenceGrant,
+    BackendTlsPolicy,
+}
+
+/// As users write them, in which versions, and what a message calls such a resource.
+const NAMES: [(&str, Kind, &[&str], &str); 6] = [
+    ("GatewayClass", Kind::GatewayClass, &["v1", "v1beta1", "v1alpha2"], "GatewayClass"),
+    ("Gateway", Kind::Gateway, &["v1", "v1beta1", "v1alpha2"], "Gateway"),
+    ("TCPRoute", Kind::TcpRoute, &["v1", "v1alpha2"], "route"),
+    ("TLSRoute", Kind::TlsRoute, &["v1", "v1alpha3", "v1alpha2"], "route"),
+    ("ReferenceGrant", Kind::ReferenceGrant, &["v1", "v1beta1", "v1alpha2"], "grant"),
+    ("BackendTLSPolicy", Kind::BackendTlsPolicy, &["v1", "v1alpha3"], "policy"),
+];
+
+impl Kind {
+    /// What a message calls such a resource.
+    pub(super) fn noun(self) -> &'static str {
+        NAMES.iter().find(|(_, kind, ..)| *kind == self).map_or("resource", |(.., noun)| noun)
+    }
+}
+
+/// The kind of a resource that is to be read; others are counted or found fault with.
+pub(super) fn of(
+    resource: &Resource<'_>,
+    settings: &Settings,
+    strangers: &mut Strangers,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Kind> {
+    let (group, version) = resource.api_version.split_once('/').unwrap_or_default();
+    if group != GROUP {
+        let why = if group == AWS { Stranger::Later } else { Stranger::Unknown };
+        strangers.meet(why, &format!("kind {} ({})", resource.kind, resource.api_version), &resource.place);
+        return None;
+    }
+    let refuse = |noun: &'static str, field: &str, message: String, found: &mut Vec<Diagnostic>| {
+        let label = resource.label(&settings.ambassador.namespace);
+        let report = Report::new(resource.place.clone(), label, noun);
+        report.discard(field, message);
+        found.extend(report.into_diagnostics());
+        None
+    };
+    let Some((_, kind, versions, noun)) = NAMES.iter().find(|(name, ..)| *name == resource.kind) else {
+        let other = resource.kind.as_str();
+        let names = NAMES.map(|(name, ..)| name);
+        return match nearest(other, &names).filter(|_| !OTHERS.contains(&other)) {
+            None => {
+                let described = format!("kind {other} ({})", resource.api_version);
+                strangers.meet(Stranger::Unknown, &described, &resource.place);
+                None
+            }
+            Some(near) => {
+                let message = format!("{other:?} is unknown; did you mean {near:?}?");
+                refuse("resource", "kind", message, found)
+            }
+        };
+    };
+    if versions.contains(&version) {
+        return Some(*kind);
+    }
+    let message =
+        format!("{:?} has no {}; write {GROUP}/{}", resource.api_version, resource.kind, versions[0]);
+    refuse(noun, "apiVersion", message, found)
+}

@@ -1,0 +1,108 @@
+//! How a listener ends TLS.
+
+use std::sync::Arc;
+
+use super::class::Class;
+use super::id::Head;
+use super::spec::{ClientMode, GatewaySpec, ListenerSpec};
+use super::status::Fault;
+use super::store::{Referrer, Store, Words};
+use crate::config::material;
+use crate::config::model::{CertificateName, Certificates, ClientCertificates, Identity, Termination};
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Terminated {
+    pub(super) termination: Option<Arc<Termination>>,
+    /// The listener cannot be taken up.
+    pub(super) refused: Option<Fault>,
+    /// It refers to something in vain.
+    pub(super) unresolved: Option<Fault>,
+}
+
+const CERTIFICATE: Words = Words { broken: "InvalidCertificateRef", kind: "InvalidCertificateRef" };
+const AUTHORITY: Words = Words { broken: "InvalidCACertificateRef", kind: "InvalidCACertificateKind" };
+
+/// Finds the certificates that a listener shows and asks for.
+pub(super) fn terminate(
+    class: Class,
+    head: &Head,
+    gateway: &GatewaySpec,
+    listener: &ListenerSpec,
+    by: Referrer<'_>,
+    store: &Store<'_>,
+) -> Terminated {
+    let (certificates, mut unresolved) = match class {
+        Class::Strict => shown(listener, by, store),
+        Class::AwsNlb => {
+            (Vec::new(), Some(Fault::new("InvalidCertificateRef", "no certificate is known for it")))
+        }
+    };
+    let mut refused = None;
+    let validation = listener.validation.as_ref().or_else(|| gateway.frontend.at(listener.port));
+    let clients = match validation {
+        None => ClientCertificates::Ignored,
+        Some(validation) => {
+            let (trust, fault) = store.trust(&validation.authorities, by, AUTHORITY);
+            unresolved = unresolved.or(fault);
+            match (trust, validation.mode) {
+                (None, _) => {
+                    let message = format!("none of {} is good, so no client can be", validation.field);
+                    refused = Some(Fault::new("NoValidCACertificate", message));
+                    ClientCertificates::Ignored
+                }
+                // Any certificate will do then, and none.
+                (Some(_), ClientMode::Insecure) => ClientCertificates::Ignored,
+                (Some(trust), ClientMode::ValidOnly) => ClientCertificates::Required(trust),
+            }
+        }
+    };
+    let Some((default, _)) = certificates.split_first() else {
+        return Terminated { termination: None, refused, unresolved };
+    };
+    let termination = Termination {
+        name: format!("Gateway {} listener {}", head.id, listener.name).into(),
+        certificates: vec![default.clone()],
+        named: named(&certificates),
+        clients,
+        parameters: listener.parameters.clone(),
+    };
+    Terminated { termination: Some(Arc::new(termination)), refused, unresolved }
+}
+
+/// The certificates that are good, and what is wrong with the first of the others.
+fn shown(listener: &ListenerSpec, by: Referrer<'_>, store: &Store<'_>) -> (Certificates, Option<Fault>) {
+    let (mut certificates, mut fault) = (Vec::new(), None);
+    for object in &listener.certificates {
+        match store.identity(object, by, CERTIFICATE) {
+            Ok(identity) => certificates.push(identity),
+            Err(wrong) => fault = fault.or(Some(wrong)),
+        }
+    }
+    if certificates.is_empty() && fault.is_none() {
+        let message = "has options and no certificateRefs; sluice needs a certificate to end TLS";
+        fault = Some(Fault::new("InvalidCertificateRef", message));
+    }
+    (certificates, fault)
+}
+
+/// By the names in each, where there are several: for a client's name the longest that fits is looked for.
+fn named(certificates: &[Identity]) -> Vec<(CertificateName, Certificates)> {
+    let mut named: Vec<(CertificateName, Certificates)> = Vec::new();
+    if certificates.len() < 2 {
+        return named;
+    }
+    for identity in certificates {
+        for name in material::names(identity) {
+            let name = match name.strip_prefix('*') {
+                Some(suffix) => CertificateName::Before(suffix.into()),
+                None => CertificateName::Exact(name.into()),
+            };
+            match named.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, shared)) => shared.push(identity.clone()),
+                None => named.push((name, vec![identity.clone()])),
+            }
+        }
+    }
+    named
+}
