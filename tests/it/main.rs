@@ -13,7 +13,7 @@ mod convert;
 mod doctor;
 mod examples;
 mod flags;
-mod log_sinks;
 mod gateway;
+mod log_sinks;
 mod proxy_protocol;
 mod tls;

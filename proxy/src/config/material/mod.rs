@@ -13,8 +13,8 @@ mod tests;
 
 pub(super) use error::{Flaw, MaterialError};
 pub(super) use files::{Files, Taken};
-pub(super) use trust::{overdue, prove, revocation_lists, roots, unfit};
 pub(super) use identity::{identity, names, out_of_date};
+pub(super) use trust::{overdue, prove, revocation_lists, roots, unfit};
 
 /// A PEM text and what people call it: `tls.crt of Secret default/pay`, or its path.
 ///

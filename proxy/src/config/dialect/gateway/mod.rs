@@ -20,6 +20,7 @@ mod spec;
 mod status;
 mod store;
 mod terminate;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,8 @@ use super::strangers::Strangers;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::ResourceStatus;
 use crate::config::settings::Settings;
+
+pub(super) use write::write;
 
 /// What resources are read against.
 pub(super) struct Sources<'a> {

@@ -16,6 +16,7 @@ mod sni;
 mod stream_listen;
 mod surroundings;
 mod upstream_tls;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,8 @@ use super::merge::Claim;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::material::Files;
 use crate::config::settings::Settings;
+
+pub(super) use write::write;
 
 /// What files are read against.
 #[derive(Clone, Copy)]
