@@ -67,6 +67,15 @@ impl Map {
         bytes.map(|b| u8::from_str_radix(b.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()).collect()
     }
 
+    /// The same, for elements that are `u64`s.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub(crate) fn words(&self, index: u32) -> Vec<u64> {
+        let bytes = self.element(index);
+        bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap())).collect()
+    }
+
     /// Overwrites an array's element.
     ///
     /// # Panics

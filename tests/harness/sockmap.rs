@@ -66,8 +66,7 @@ pub(crate) enum Taken {
     Accepted = 5,
 }
 
-/// Another program that takes sockets as they are made, into a sockmap with a verdict of its own:
-/// every byte stays with its socket.
+/// Another program that takes sockets as they are made, into a sockmap of its own.
 #[derive(Debug)]
 pub(crate) struct Owner {
     map: OwnedFd,
@@ -77,11 +76,23 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// One that takes nothing yet.
+    /// One that takes nothing yet, with a verdict of its own: every byte stays with its socket.
     ///
     /// # Panics
     /// Without root or a mounted cgroup2.
     pub(crate) fn new() -> Self {
+        let owner = Self::without_verdict();
+        // return SK_PASS
+        let verdict = load(number::SK_SKB, &[insn(0xb7, 0, 0, 0, 1), insn(0x95, 0, 0, 0, 0)]);
+        bpf(number::PROG_ATTACH, &[word(&owner.map), word(&verdict), number::STREAM_VERDICT, 0]).unwrap();
+        owner
+    }
+
+    /// One that takes nothing yet, and leaves the verdict to others.
+    ///
+    /// # Panics
+    /// Without root or a mounted cgroup2.
+    pub(crate) fn without_verdict() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let unique = format!("sluice-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
@@ -90,9 +101,6 @@ impl Owner {
         fs::create_dir(&cgroup).unwrap();
 
         let map = create(number::MAP_CREATE, &[number::SOCKHASH, 8, 4, 64]);
-        // return SK_PASS
-        let verdict = load(number::SK_SKB, &[insn(0xb7, 0, 0, 0, 1), insn(0x95, 0, 0, 0, 0)]);
-        bpf(number::PROG_ATTACH, &[word(&map), word(&verdict), number::STREAM_VERDICT, 0]).unwrap();
         Self { map, cgroup, links: Vec::new() }
     }
 

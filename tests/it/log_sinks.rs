@@ -265,3 +265,18 @@ fn metrics_count_what_was_taken_and_the_configuration_shows_where_to() {
         "{config}"
     );
 }
+
+#[test]
+fn a_sink_that_is_no_longer_wanted_is_let_go_of() {
+    let (site, _backend) = site("tcp://HOST:7002");
+    let collector = TcpListener::bind(site.at(7002)).unwrap();
+    let mut sluice = site.start();
+    echo(&site, b"hello");
+    let mut stream = BufReader::new(collector.accept().unwrap().0);
+    let mut line = String::new();
+    stream.read_line(&mut line).unwrap();
+    sluice.reload(&site.documents.replace("sluice.dev/log-to", "other.dev/log-to"));
+    stream.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "closed, with nothing more to say");
+    echo(&site, b"1");
+}

@@ -2,25 +2,33 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::thread;
 
 use rustix::net::SendFlags;
 use rustix::process::Signal;
+use serde_json::Value;
 
+use crate::harness::admin::Admin;
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, read_all};
 use crate::harness::payload::Payload;
 use crate::harness::repair::wind_back;
-use crate::harness::sluice::Builder;
+use crate::harness::sluice::{Builder, Sluice};
+use crate::harness::{bpf, eventually};
 use crate::relay::{BACK, FRONT, Relay, on_every_relay, ready};
 
 on_every_relay!(
     overlapping_retransmissions,
     urgent_bytes_stay_in_the_stream,
+    urgent_bytes_before_the_relay,
     data_and_fin_in_one_segment,
     both_sides_end_at_once,
     stopped_agent
 );
+
+const ADMIN: Admin = Admin("127.0.0.1:9915");
 
 /// A segment whose first bytes were received before: no byte arrives twice. Senders make such
 /// segments when they probe a shut window with a part of one and then send the whole.
@@ -34,7 +42,7 @@ fn overlapping_retransmissions(relay: Relay) {
         OLD.expect(&mut stream);
         let mut bytes = Vec::new();
         OLD.send(&mut bytes).unwrap();
-        crate::harness::eventually("acknowledgement", || {
+        eventually("acknowledgement", || {
             (sluice::relay::socket::unacked(std::os::fd::AsFd::as_fd(&stream)).unwrap() == 0).then_some(())
         });
         let mut stream = wind_back(stream, back);
@@ -67,6 +75,35 @@ fn urgent_bytes_stay_in_the_stream(relay: Relay) {
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read_all(&mut stream), b"before ab! after");
     relay.carried(&sluice.closed());
+}
+
+/// Urgent bytes wait before sluice has looked at the client's socket even once, so that nothing has announced
+/// them: the first read stops short at their mark, within a segment, and no more than that tells of the rest.
+fn urgent_bytes_before_the_relay(relay: Relay) {
+    const FIRST: Payload = Payload { seed: 1, len: 5000 };
+    const REST: Payload = Payload { seed: 2, len: 300_000 };
+    Backend::serve(BACK, |mut stream| {
+        FIRST.expect(&mut stream);
+        let mut urgent = [0; 3];
+        stream.read_exact(&mut urgent).unwrap();
+        assert_eq!(&urgent, b"ab!");
+        stream.write_all(&urgent).unwrap();
+        REST.expect_to_end(&mut stream);
+        stream.write_all(b"all").unwrap();
+    });
+    let mut sluice = relay.start();
+    sluice.freeze();
+    let mut stream = connect(FRONT);
+    FIRST.send(&mut stream).unwrap();
+    rustix::net::send(&stream, b"ab!", SendFlags::OOB).unwrap();
+    sluice.signal(Signal::CONT);
+    stream.read_exact(&mut [0; 3]).unwrap();
+    REST.send(&mut stream).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut stream), b"all");
+    let record = sluice.closed();
+    relay.carried(&record);
+    assert_eq!(record["reason"], "finished", "{record}");
 }
 
 /// The end of the stream arrives with the last data, as most clients that know their last word send it.
@@ -122,33 +159,85 @@ fn both_sides_end_at_once(relay: Relay) {
 
 /// With sluice stopped the verdict's calls overflow the event ring; no lane may be forgotten.
 fn stopped_agent(relay: Relay) {
-    const CLIENTS: u64 = 200;
+    const CLIENTS: usize = 200;
+    /// The last of them, who speak once the ring is full: none of their lanes' calls gets through.
+    const QUIET: usize = 10;
     Backend::echo(BACK);
-    let sluice = relay.start();
-    let clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(FRONT)).collect();
-    for mut client in &clients {
-        client.write_all(b"!").unwrap();
-        client.read_exact(&mut [0; 1]).unwrap();
-    }
-    sluice.freeze();
-    thread::scope(|scope| {
-        let writers: Vec<_> = clients
-            .iter()
-            .map(|mut client| {
-                scope.spawn(move || {
-                    // Segments of one byte: each that is passed is a call.
-                    client.set_nonblocking(true).unwrap();
-                    (0..2000).filter(|_| client.write(b"x").is_ok()).count()
-                })
-            })
-            .collect();
-        let written: Vec<usize> = writers.into_iter().map(|w| w.join().unwrap()).collect();
-        sluice.signal(Signal::CONT);
-        for (mut client, written) in clients.iter().zip(written) {
-            client.set_nonblocking(false).unwrap();
-            client.read_exact(&mut vec![0; written]).expect("no lane hangs");
+    let sluice = Builder::new(&relay.mapping()).admin(ADMIN).start();
+    // One after the other, so that their lanes' slots are in the same order.
+    let one = |_| {
+        let mut client = connect(FRONT);
+        // Enough for those that join on their way.
+        for _ in 0..8 {
+            client.write_all(b"!").unwrap();
+            client.read_exact(&mut [0; 1]).unwrap();
         }
+        client
+    };
+    let clients: Vec<TcpStream> = (0..CLIENTS).map(one).collect();
+    await_settled();
+    sluice.freeze();
+    clients.iter().for_each(|client| client.set_nonblocking(true).unwrap());
+    let (noisy, quiet) = clients.split_at(CLIENTS - QUIET);
+    let mut written = vec![0; CLIENTS];
+    for round in 0..40 {
+        // In turn, so that each byte is a segment of its own: each that is passed is a call.
+        for _ in 0..50 {
+            for (mut client, written) in noisy.iter().zip(&mut written) {
+                *written += usize::from(client.write(b"x").is_ok());
+            }
+        }
+        // The other relay has no ring that would be full some time.
+        let enough = match relay {
+            Relay::Kernel => lost_calls(&sluice) > 0,
+            Relay::Splice => round == 4,
+        };
+        if enough {
+            break;
+        }
+    }
+    if relay == Relay::Kernel {
+        assert!(lost_calls(&sluice) > 0, "the ring is full");
+    }
+    for (mut client, written) in quiet.iter().zip(&mut written[noisy.len()..]) {
+        while *written < 4 << 20
+            && let Ok(n) = client.write(&[b'x'; 64 << 10])
+        {
+            *written += n;
+        }
+    }
+    if relay == Relay::Kernel {
+        for slot in (noisy.len()..CLIENTS).map(|i| 2 * i as u32) {
+            let [passed, done] = [("KERNEL_LANES", 1), ("USER_LANES", 0)]
+                .map(|(map, field)| bpf::map_of(sluice.pid(), map).words(slot)[field]);
+            assert!(passed > done, "lane {slot} needs its agent");
+        }
+    }
+    sluice.signal(Signal::CONT);
+    for (mut client, written) in clients.iter().zip(written) {
+        client.set_nonblocking(false).unwrap();
+        client.read_exact(&mut vec![0; written]).expect("no lane hangs");
+    }
+    if relay == Relay::Kernel {
+        assert!(ADMIN.metric("sluice_kernel_events_lost_total") > 0.0, "lost calls are counted");
+    }
+}
+
+/// Waits until no connection has another look at its lanes before it that is due by the clock, at the end of its
+/// first second: it would find what nobody told of.
+fn await_settled() {
+    eventually("connections that have settled", || {
+        let open = ADMIN.json("/connections");
+        let settled = |c: &Value| c["duration_ms"].as_u64().unwrap() > 1500;
+        open.as_array().unwrap().iter().all(settled).then_some(())
     });
+}
+
+/// The verdict's calls that found the ring full, from its own map: sluice itself may stand still.
+fn lost_calls(sluice: &Sluice) -> u64 {
+    let cpus = bpf::map_of(sluice.pid(), "CPUS");
+    let present = thread::available_parallelism().unwrap().get() as u32;
+    (0..present).map(|cpu| cpus.words(cpu)[0]).sum()
 }
 
 #[test]
@@ -187,4 +276,65 @@ fn the_budget_is_spent_and_comes_back() {
     }
     exchange(&mut connect(FRONT));
     Relay::Kernel.carried(&sluice.closed());
+}
+
+/// At the budget the largest lane gives back what it grew by, credit that it was given included, though it
+/// sleeps; who comes next finds room.
+#[test]
+fn the_largest_lane_gives_back() {
+    /// What a lane starts with, and the most it grows to.
+    const START: f64 = 262_144.0;
+    const MOST: f64 = 4_194_304.0;
+    if !ready("the_largest_lane_gives_back") {
+        return;
+    }
+    let (sender, accepted) = channel();
+    let sender = Mutex::new(sender);
+    Backend::serve(BACK, move |stream| sender.lock().unwrap().send(stream).unwrap());
+    // Room for a lane at its largest, and three more at their start.
+    let mut sluice = Builder::new(&Relay::Kernel.mapping()).admin(ADMIN).flags(&["--budget", "5MiB"]).start();
+    let used = || ADMIN.metric("sluice_kernel_budget_bytes{state=\"used\"}");
+    let lanes = ["KERNEL_LANES", "USER_LANES"].map(|name| bpf::map_of(sluice.pid(), name));
+    // The first connection's first lane: `limit` and `charged`.
+    let credit = || {
+        let [kernel, user] = lanes.each_ref().map(|map| map.words(0));
+        user[1].saturating_sub(kernel[2]) as f64
+    };
+    let connection = || {
+        let (mut client, mut server) = (connect(FRONT), accepted.recv().unwrap());
+        // What comes through the relay shows that it has both sockets.
+        server.write_all(b"!").unwrap();
+        client.read_exact(&mut [0; 1]).unwrap();
+        (client, server)
+    };
+
+    let (mut large, mut server) = connection();
+    eventually("a lane that has grown", || {
+        let payload = Payload { seed: 1, len: 100_000 };
+        payload.send(&mut large).unwrap();
+        payload.expect(&mut server);
+        (used() >= MOST + START).then_some(())
+    });
+    await_settled();
+    // Short of room now; nobody has told the large one yet.
+    let small = connection();
+    assert!(used() >= MOST + 3.0 * START, "{} bytes used", used());
+    assert!(credit() > MOST / 4.0, "{} bytes of credit", credit());
+
+    drop(connection());
+    let record = sluice.closed();
+    assert_eq!((&record["relay"], &record["fallback"]), (&"splice".into(), &"budget".into()), "{record}");
+    eventually("two connections' lanes at their start", || (used() <= 4.0 * START).then_some(()));
+    assert!(credit() <= START, "{} bytes of credit", credit());
+    drop(connection());
+    Relay::Kernel.carried(&sluice.closed());
+
+    let payload = Payload { seed: 2, len: 3_000_000 };
+    thread::scope(|scope| {
+        scope.spawn(|| payload.send(&mut large).unwrap());
+        payload.expect(&mut server);
+    });
+    drop((large, server));
+    Relay::Kernel.carried(&sluice.closed());
+    drop(small);
 }

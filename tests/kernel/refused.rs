@@ -13,7 +13,7 @@ use crate::harness::client::connect;
 use crate::harness::net::{Port, State, await_state, run};
 use crate::harness::payload::Payload;
 use crate::harness::sluice::{Builder, Sluice};
-use crate::harness::sockmap::{Owner, Taken};
+use crate::harness::sockmap::{CookieMap, Owner, Taken};
 use crate::harness::{bpf, eventually};
 use crate::relay::{BACK, FRONT, Relay, on_both_relays, ready};
 
@@ -172,24 +172,63 @@ fn both_spliced_sockets_are_anothers() {
     }
 }
 
-/// Sockets of the test's own in sluice's map leave room for one more, then for none, then go away.
+/// Sockets of the test's own in a map of sluice's that was made for one connection: two sockets, and
+/// sixteen more for the self-test.
+struct Fillers {
+    map: CookieMap,
+    listener: TcpListener,
+    own: Vec<TcpStream>,
+}
+
+impl Fillers {
+    /// Leaves room for one socket.
+    fn all_but_one(sluice: &Sluice) -> Self {
+        let map = bpf::map_of(sluice.pid(), "SOCKETS").cookies();
+        eventually("a map without the self-test's sockets", || map.is_empty().then_some(()));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut fillers = Self { map, listener, own: Vec::new() };
+        (0..17).for_each(|_| fillers.one_more().unwrap());
+        fillers
+    }
+
+    fn one_more(&mut self) -> std::io::Result<()> {
+        let socket = connect(&self.listener.local_addr().unwrap().to_string());
+        self.map.insert(self.own.len() as u32, &socket)?;
+        self.own.push(socket);
+        Ok(())
+    }
+}
+
+/// A map with room for one more socket, then for none, then for all.
 #[test]
 fn no_room() {
     if !ready("no_room") {
         return;
     }
     let greeted = backend(NEITHER);
-    // Two sockets per connection, and sixteen more for the self-test.
     let mut sluice = Relay::Kernel.start_with(&["--max-connections", "1"]);
-    let sockets = bpf::map_of(sluice.pid(), "SOCKETS").cookies();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let own: Vec<_> = (0..18).map(|_| connect(&listener.local_addr().unwrap().to_string())).collect();
-    for (key, socket) in (0..).zip(&own[..17]) {
-        sockets.insert(key, socket).unwrap();
-    }
+    let mut fillers = Fillers::all_but_one(&sluice);
     expect_carried(&connection(&mut sluice, NEITHER, &greeted), "kernel", Some("map_full"));
-    sockets.insert(17, &own[17]).expect("the connection left its place");
+    fillers.one_more().expect("the connection left its place");
     expect_carried(&connection(&mut sluice, NEITHER, &greeted), "kernel", Some("map_full"));
-    drop(own);
+    drop(fillers);
     expect_carried(&connection(&mut sluice, NEITHER, &greeted), "kernel", None);
+}
+
+/// The server's socket finds no room, but is in another's map already, one without a verdict: there the
+/// refused socket keeps ours, which has the client's socket for a destination and is to send nothing on.
+#[test]
+fn no_room_for_a_socket_that_keeps_the_verdict() {
+    if !ready("no_room_for_a_socket_that_keeps_the_verdict") {
+        return;
+    }
+    let mut owner = Owner::without_verdict();
+    let greeted = backend(NEITHER);
+    let mut sluice = Builder::new(&Relay::Kernel.mapping())
+        .flags(&["--max-connections", "1"])
+        .within(owner.door())
+        .start();
+    owner.take(Taken::Connected);
+    let _fillers = Fillers::all_but_one(&sluice);
+    expect_carried(&connection(&mut sluice, NEITHER, &greeted), "kernel", Some("map_full"));
 }

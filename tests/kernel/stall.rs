@@ -7,11 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use proxy_common::SEGMENT_CHARGE;
 use socket2::SockRef;
 
+use crate::harness::admin::Admin;
 use crate::harness::backend::Backend;
 use crate::harness::client::connect;
+use crate::harness::net::run;
+use crate::harness::sluice::Builder;
 use crate::harness::system::{Usage, available_memory, kworker_time};
+use crate::harness::{PATIENCE, eventually};
 use crate::relay::{BACK, FRONT, Relay, on_both_relays};
 
 on_both_relays!(
@@ -21,6 +26,8 @@ on_both_relays!(
     a_sender_twice_as_fast_as_the_reader,
 );
 
+const ADMIN: Admin = Admin("127.0.0.1:9915");
+
 /// A stalled peer's own buffer, in bytes.
 const PEERS: usize = 64 << 10;
 
@@ -28,7 +35,10 @@ const PEERS: usize = 64 << 10;
 fn handed_over() -> Receiver<TcpStream> {
     let (sender, receiver) = channel();
     let sender = Mutex::new(sender);
-    Backend::serve(BACK, move |stream| sender.lock().unwrap().send(stream).unwrap());
+    Backend::serve(BACK, move |stream| {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        sender.lock().unwrap().send(stream).unwrap();
+    });
     receiver
 }
 
@@ -109,7 +119,7 @@ fn an_echo_that_nobody_reads(relay: Relay) {
     println!("an echo that nobody reads: {} MB taken in", pushed / 1_000_000);
     assert!(pushed < 64_000_000, "{pushed} bytes taken in");
     pull(&stream, pushed);
-    stream.set_write_timeout(Some(crate::harness::PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
     let record = sluice.closed();
@@ -117,37 +127,106 @@ fn an_echo_that_nobody_reads(relay: Relay) {
     assert_eq!(record["sent"].as_u64(), Some(pushed));
 }
 
-/// Every segment pays for its skb: bytes alone would let a hundred times their number in memory.
+/// Every segment pays for its skb: bytes alone would let twenty times their number in memory.
+///
+/// One thread writes to all connections in turn, so that no connection's bytes are neighbours in memory: each
+/// segment stays a fragment of its own, and the destination's buffer is full when it holds half of what its size
+/// says. A credit in bytes alone would leave the rest between the sockets, in memory that nobody accounts for.
 fn tiny_segments_into_a_slow_reader(relay: Relay) {
+    const CONNECTIONS: usize = 4;
+    const SEGMENT: usize = 64;
+    /// Several times what a connection has taken when backpressure stops it.
+    const CAP: u64 = 6_000_000;
+    for (name, value) in [("tcp_autocorking", "0"), ("tcp_rmem", "4096 131072 2097152")] {
+        std::fs::write(format!("/proc/sys/net/ipv4/{name}"), value).unwrap();
+    }
     let accepted = handed_over();
-    let _sluice = relay.start();
-    let before = available_memory();
-    let (clients, servers) = connections(16, &accepted);
-    thread::scope(|scope| {
-        let workers: Vec<_> = clients
-            .iter()
-            .map(|client| {
-                scope.spawn(move || {
-                    let mut out = client;
-                    out.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-                    let mut pushed = 0;
-                    while pushed < 2_000_000
-                        && let Ok(n) = out.write(&[0x5A; 64])
-                    {
-                        pushed += n as u64;
-                    }
-                    pushed
-                })
-            })
-            .collect();
-        let pushed: Vec<u64> = workers.into_iter().map(|w| w.join().unwrap()).collect();
-        let memory = before.saturating_sub(available_memory());
-        println!("tiny segments: {} bytes taken in, memory {memory}", pushed.iter().sum::<u64>());
-        assert!(memory < 16 * 48_000_000, "{memory} bytes of memory");
-        for (server, pushed) in servers.iter().zip(pushed) {
-            scope.spawn(move || pull(server, pushed));
+    // With larger windows it is more of the same, and takes minutes on a busy machine.
+    let flags = ["--window-max", "512KiB"];
+    let _sluice = Builder::new(&relay.mapping()).admin(ADMIN).flags(&flags).start();
+    let (clients, servers) = connections(CONNECTIONS, &accepted);
+    clients.iter().for_each(|client| SockRef::from(client).set_send_buffer_size(PEERS).unwrap());
+    servers.iter().for_each(|server| SockRef::from(server).set_recv_buffer_size(PEERS).unwrap());
+    clients.iter().for_each(|client| client.set_nonblocking(true).unwrap());
+    let (mut pushed, mut moved) = ([0; CONNECTIONS], Instant::now());
+    while moved.elapsed() < Duration::from_millis(500) && pushed.iter().all(|n| *n < CAP) {
+        for (mut client, pushed) in clients.iter().zip(&mut pushed) {
+            if let Ok(n) = client.write(&[0x5A; SEGMENT]) {
+                *pushed += n as u64;
+                moved = Instant::now();
+            }
         }
-    });
+        if moved.elapsed() > Duration::from_millis(10) {
+            thread::sleep(Duration::from_millis(1)); // tidy: a look in a while, at senders that are stopped
+        }
+    }
+    let account = Account::now();
+    println!("tiny segments: {pushed:?} bytes taken in, {account:?}");
+    assert!(pushed.iter().all(|n| *n < CAP), "a sender was not stopped: {pushed:?}");
+    if relay == Relay::Kernel {
+        let size = account.redirected / account.segments;
+        assert!(size < 2.0 * SEGMENT as f64, "segments of {size} bytes");
+    }
+    let skbs = account.waiting() / SEGMENT as u64 * SEGMENT_CHARGE;
+    assert!(skbs <= account.credit, "{skbs} bytes of skbs between the sockets: {account:?}");
+    eventually("nothing between the sockets", || (Account::now().waiting() == 0).then_some(()));
+    // Three windows of each destination's send buffer, and what the other sockets may have.
+    let most = 3 * account.credit + CONNECTIONS as u64 * (8 << 20);
+    assert!(account.buffers <= most, "{} of {most} bytes in buffers", account.buffers);
+    for (server, pushed) in servers.iter().zip(pushed) {
+        pull(server, pushed);
+    }
+}
+
+/// What sluice and this network's sockets say of the bytes on their way to servers, and of memory.
+#[derive(Debug)]
+struct Account {
+    /// Bytes that sluice says it sent on, on either path.
+    sent_on: u64,
+    /// Bytes that the sockets of its upstreams have taken.
+    taken: u64,
+    /// Memory of all sockets' buffers.
+    buffers: u64,
+    /// Windows of all lanes.
+    credit: u64,
+    redirected: f64,
+    segments: f64,
+}
+
+impl Account {
+    fn now() -> Self {
+        const MAPPING: &str = "mapping=\"TCPMapping default/echo\"";
+        let open = ADMIN.json("/connections");
+        let sent_on = open.as_array().unwrap().iter().map(|c| c["received"].as_u64().unwrap()).sum();
+        let table = run("ss", &["-tinmH", "state", "established"]);
+        let number =
+            |text: &str| text.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u64>().unwrap();
+        let field = |line: &str, name: &str| line.split_once(name).map_or(0, |(_, rest)| number(rest));
+        let (mut taken, mut buffers) = (0, 0);
+        // Two lines for each: queues and addresses, then the rest.
+        for (socket, info) in table.lines().step_by(2).zip(table.lines().skip(1).step_by(2)) {
+            let socket: Vec<&str> = socket.split_whitespace().collect();
+            if socket[3] == BACK {
+                // The SYN counts one.
+                taken += field(info, "bytes_acked:") - 1 + number(socket[1]);
+            }
+            buffers += field(info, "skmem:(r") + field(info, ",w");
+        }
+        Self {
+            sent_on,
+            taken,
+            buffers,
+            credit: ADMIN.metric("sluice_kernel_budget_bytes{state=\"used\"}") as u64,
+            redirected: ADMIN
+                .metric(&format!("sluice_kernel_redirected_bytes_total{{direction=\"received\",{MAPPING}}}")),
+            segments: ADMIN.metric(&format!("sluice_kernel_redirected_segments_total{{{MAPPING}}}")),
+        }
+    }
+
+    /// Bytes that wait between the sockets.
+    fn waiting(&self) -> u64 {
+        self.sent_on.saturating_sub(self.taken)
+    }
 }
 
 /// Backpressure holds the sender to the reader's rate, and every byte arrives.

@@ -194,6 +194,8 @@ impl App {
         let loaded = load(&mut self.loader);
         let before = self.ctx.routes();
         let after = compile(&loaded.config, Some(&before), &self.ctx.relays);
+        // Held on to, it would keep its sinks from being swept.
+        drop(before);
         let addresses = wanted(&loaded.config);
         for error in self.listeners.bind(addresses.iter().copied()) {
             tracing::error!("{error}; trying again");

@@ -26,10 +26,11 @@ pub enum Opening {
 /// Why that is not known: it began with TLS, and then not.
 pub async fn opening(stream: &TcpStream, deadline: Instant) -> Result<Opening, Unclassified> {
     let silent = deadline.min(Instant::now() + SILENCE);
-    match timeout_at(silent.into(), stream.readable()).await {
+    // A peek, since tokio may call a socket readable that is not.
+    match timeout_at(silent.into(), stream.peek(&mut [0])).await {
         Err(_elapsed) => return Ok(Opening::Cleartext),
-        Ok(ready) => ready?,
-    }
+        Ok(peeked) => peeked?,
+    };
     match client_hello(stream, deadline).await {
         Ok(hello) => Ok(Opening::Tls(hello)),
         // One that ends before it is known to be TLS is no TLS that could be answered.

@@ -1,12 +1,13 @@
 //! What sockets are asked for, as the kernel tells.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU32;
 use std::process::Command;
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::Interest;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::address::Address;
 use super::socket::accept;
@@ -21,6 +22,10 @@ fn settings() -> Sockets {
 /// A port that was free a moment ago: `SO_REUSEPORT` lets two bind the same.
 fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+async fn connect(address: SocketAddr) -> TcpStream {
+    TcpSocket::new_v4().unwrap().connect(address).await.unwrap()
 }
 
 fn seconds(seconds: u64) -> Option<Duration> {
@@ -71,7 +76,7 @@ async fn connections_are_probed_as_their_listener_says_and_as_a_reload_says_then
         let begun = Address::new(free(), options, settings());
         let all = [(&address, &sockets[0]), (&begun, &begun.bind().unwrap()[0])];
         for (address, socket) in all {
-            let _client = TcpStream::connect(address.address).unwrap();
+            let _client = connect(address.address).await;
             let (accepted, _) = socket.async_io(Interest::READABLE, accept).await.unwrap();
             let accepted = SockRef::from(&accepted);
             let probed = accepted.keepalive().unwrap().then(|| {
@@ -93,7 +98,7 @@ async fn a_queue_is_as_long_as_its_listener_says_and_as_a_reload_says_then() {
     let sockets = address.bind().unwrap();
     assert_eq!(backlog(address.address), "7");
     // One that waits stays.
-    let _client = TcpStream::connect(address.address).unwrap();
+    let _client = connect(address.address).await;
     for (options, expected) in [(long(9), "9"), (long(0), "100"), (long(3), "3")] {
         address.ask(options);
         assert_eq!(backlog(address.address), expected);

@@ -243,3 +243,115 @@ fn state_outlives_its_mapping_while_a_connection_has_it() {
     let fourth = compile(&with, Some(&second), &mut next);
     assert_eq!(*turn(&fourth, bind).state, 3, "nobody had it any more");
 }
+
+/// A listener of routes in this order, each with a mapping that is called by its place.
+fn in_order(routes: Vec<(Matcher, Between)>) -> (SocketAddr, Config) {
+    let (bind, mut config) = config(&[("a", 1)]);
+    let route = |(place, (matcher, between)): (usize, (Matcher, Between))| {
+        let route = Route::new(matcher, Downstream::Raw, vec![mapping(&place.to_string(), 1)]);
+        Route { between, ..route }
+    };
+    config.listeners[0].routes = routes.into_iter().enumerate().map(route).collect();
+    (bind, config)
+}
+
+fn tls(name: NamePattern) -> Matcher {
+    Matcher::Tls { name, alpn: Vec::new() }
+}
+
+fn from(network: &str) -> Between {
+    let network = Some(network.parse().unwrap());
+    Between { sources: vec![model::Ends { network, port: None }], destinations: Vec::new() }
+}
+
+fn found(
+    table: &RouteTable<()>,
+    bind: SocketAddr,
+    hello: Option<Option<&str>>,
+    source: &str,
+) -> Option<String> {
+    let hello = hello.map(|server_name| Hello { server_name, alpn: &[] });
+    let ends = [SocketAddr::new(source.parse().unwrap(), 1), ENDS[1]];
+    let group = table.listener(bind).unwrap().route(hello, ends)?;
+    Some(group.turn().unwrap().mapping.name.to_string())
+}
+
+#[test]
+fn the_first_route_that_takes_a_connection_has_it() {
+    use NamePattern::{Everything, Exact, Prefix, Suffix};
+    let everyone = Between::default;
+    let (bind, config) = in_order(vec![
+        (tls(Suffix(".a.com".into())), from("10.0.0.0/8")),
+        (Matcher::Any, from("192.0.2.0/24")),
+        (tls(Exact("b.a.com".into())), everyone()),
+        (tls(Prefix("b.".into())), everyone()),
+        (Matcher::Cleartext, everyone()),
+        (tls(Everything), from("2001:db8::/32")),
+        (Matcher::Any, from("198.51.100.0/24")),
+    ]);
+    let table = compile(&config, None, |_| ());
+    for (hello, source, expected) in [
+        (Some(Some("b.a.com")), "10.0.0.1", Some("0")),
+        (Some(Some("b.a.com")), "192.0.2.1", Some("1")),
+        (Some(Some("b.a.com")), "203.0.113.1", Some("2")),
+        (Some(Some("b.a.org")), "203.0.113.1", Some("3")),
+        (Some(Some("b.")), "203.0.113.1", None),
+        (Some(Some("b")), "203.0.113.1", None),
+        (Some(None), "2001:db8::1", Some("5")),
+        (Some(None), "198.51.100.1", Some("6")),
+        (Some(Some("x.com")), "203.0.113.1", None),
+        (None, "10.0.0.1", Some("4")),
+        (None, "192.0.2.1", Some("1")),
+        (None, "198.51.100.1", Some("4")),
+    ] {
+        assert_eq!(found(&table, bind, hello, source).as_deref(), expected, "{hello:?} from {source}");
+    }
+    let listener = table.listener(bind).unwrap();
+    assert!(listener.looks() && listener.takes_cleartext());
+}
+
+#[test]
+fn nobody_looks_where_ends_alone_decide() {
+    let (bind, config) =
+        in_order(vec![(Matcher::Any, from("10.0.0.0/8")), (Matcher::Any, Between::default())]);
+    let table = compile(&config, None, |_| ());
+    assert!(!table.listener(bind).unwrap().looks());
+    assert_eq!(found(&table, bind, None, "10.0.0.1").as_deref(), Some("0"));
+    assert_eq!(found(&table, bind, None, "11.0.0.1").as_deref(), Some("1"));
+
+    let (bind, config) = in_order(vec![(Matcher::Cleartext, Between::default())]);
+    let table = compile(&config, None, |_| ());
+    assert!(table.listener(bind).unwrap().looks());
+    assert_eq!(found(&table, bind, Some(None), "10.0.0.1"), None, "TLS is no cleartext");
+}
+
+#[test]
+fn a_share_that_is_refused_is_nobodys() {
+    let (bind, mut config) = config(&[("a", 70), ("b", 0)]);
+    config.listeners[0].routes[0].refused = Weight(30);
+    let table = compile(&config, None, |_| ());
+    let group = table.listener(bind).unwrap().route(None, ENDS).unwrap();
+    for _ in 0..3 {
+        let taken = (0..100).filter_map(|_| group.turn()).map(|target| target.mapping.name.to_string());
+        assert_eq!(taken.collect::<Vec<_>>(), vec!["a"; 70]);
+    }
+    let mut none = config.clone();
+    none.listeners[0].routes[0].mappings.clear();
+    let table = compile(&none, Some(&table), |_| ());
+    let group = table.listener(bind).unwrap().route(None, ENDS).unwrap();
+    assert!((0..100).all(|_| group.turn().is_none()), "without a mapping all are refused");
+}
+
+#[test]
+fn a_reload_keeps_turns_of_routes_that_differ_in_their_ends_alone() {
+    let (bind, mut config) =
+        in_order(vec![(Matcher::Any, from("10.0.0.0/8")), (Matcher::Any, Between::default())]);
+    for (route, names) in config.listeners[0].routes.iter_mut().zip([["x", "y"], ["z", "w"]]) {
+        route.mappings = names.map(|name| mapping(name, 50)).to_vec();
+    }
+    let first = compile(&config, None, |_| ());
+    let before = ["10.0.0.1", "11.0.0.1"].map(|source| found(&first, bind, None, source));
+    let second = compile(&config, Some(&first), |_| ());
+    let after = ["10.0.0.1", "11.0.0.1"].map(|source| found(&second, bind, None, source));
+    assert!(before[0] != after[0] && before[1] != after[1], "{before:?} {after:?}");
+}

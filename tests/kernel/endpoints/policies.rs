@@ -79,7 +79,7 @@ fn one_that_was_slow_to_answer_is_avoided() {
     assert_eq!(tries.iter().filter(|tries| **tries == 2).count(), 1, "{tries:?}");
     // Which took half of the time that there was.
     let slow = endpoint("127.0.0.3:7001").unwrap()["connect_us"].as_u64().unwrap();
-    assert!((100_000..=400_000).contains(&slow), "{slow} µs");
+    assert!((100_000..=600_000).contains(&slow), "{slow} µs");
     assert_eq!(endpoint("127.0.0.3:7001").unwrap()["state"], "up");
 }
 

@@ -1,6 +1,6 @@
 //! Connections that are refused because too few endpoints are healthy.
 
-use super::{answers, await_state, mapping, shares, start};
+use super::{answers, await_state, change, mapping, shares, start};
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, expect_reset};
 use crate::harness::net;
@@ -52,4 +52,24 @@ fn connections_are_refused_unless_more_than_the_quorum_is_healthy() {
     await_state("127.0.0.3:7001", "up");
     sluice.reload(&mapping(&format!("{CHECKED} sluice.dev/quorum: 33,")));
     assert_eq!(answers(3), shares([("b", 3)]), "33.3 % are more than 33");
+}
+
+#[test]
+fn after_the_last_was_ejected_without_an_end_nobody_is_tried() {
+    if !ready("after_the_last_was_ejected_without_an_end_nobody_is_tried") {
+        return;
+    }
+    net::hosts("127.0.0.1 localhost\n");
+    let mut sluice = start(
+        "sluice.dev/targets: '127.0.0.2:7001, 127.0.0.3:7001', sluice.dev/eject-after: 1, sluice.dev/eject-ms: 0, \
+         sluice.dev/eject-max-percent: 100, sluice.dev/quorum: 0,",
+    );
+    for (reason, attempts) in [("connect_failed", 2), ("no_upstream", 0), ("no_upstream", 0)] {
+        expect_reset(&mut connect(FRONT));
+        let record = sluice.closed();
+        assert_eq!((&record["reason"], &record["attempts"]), (&reason.into(), &attempts.into()));
+    }
+    Backend::named("127.0.0.3:7001", "b");
+    change("127.0.0.3:7001&state=enabled");
+    assert_eq!(answers(3), shares([("b", 3)]));
 }

@@ -2,10 +2,12 @@
 
 use super::{ADMIN, MAPPING, answers, attempts, await_state, change, endpoint, mapping, shares, start};
 use crate::harness::backend::Backend;
+use crate::harness::client::connect;
 use crate::harness::dns::{DnsServer, Says};
 use crate::harness::sluice::Builder;
+use crate::harness::tls::{self, Ca};
 use crate::harness::{eventually, net};
-use crate::relay::ready;
+use crate::relay::{FRONT, Relay, ready};
 
 /// Connections to each of two in a full turn: Kong's tests have as many.
 const SLOTS: usize = 10;
@@ -180,6 +182,30 @@ fn checks_move_all_connections_to_the_other_and_back_exactly() {
 }
 
 #[test]
+fn connections_that_stay_are_shared_by_the_targets_weights() {
+    if !ready("connections_that_stay_are_shared_by_the_targets_weights") {
+        return;
+    }
+    hosts("");
+    Backend::echo("127.0.0.2:7001");
+    Backend::echo("127.0.0.3:7001");
+    let _sluice = start(
+        "sluice.dev/targets: '127.0.0.2:7001 weight 100, 127.0.0.3:7001 weight 50', \
+         sluice.dev/load-balancer: least-connections,",
+    );
+    let active = |address| endpoint(address).unwrap()["active"].as_u64().unwrap();
+    let mut held = Vec::new();
+    for n in 1..=4 {
+        held.extend((0..3).map(|_| connect(FRONT)));
+        // In any order among three: the one to come counts.
+        eventually("all of them", || {
+            let [heavy, light] = ["127.0.0.2:7001", "127.0.0.3:7001"].map(active);
+            (heavy + light == 3 * n).then(|| assert_eq!((heavy, light), (2 * n, n)))
+        });
+    }
+}
+
+#[test]
 fn an_ipv6_target_leaves_an_ipv4_one_its_share() {
     if !ready("an_ipv6_target_leaves_an_ipv4_one_its_share") {
         return;
@@ -192,4 +218,25 @@ fn an_ipv6_target_leaves_an_ipv4_one_its_share() {
     await_endpoints(3);
     // Families of one name are two ways to it; those of two are two.
     assert_eq!(answers(20), shares([("four", 10), ("six", 10)]));
+}
+
+#[test]
+fn tls_is_begun_with_each_targets_own_name() {
+    if !ready("tls_is_begun_with_each_targets_own_name") {
+        return;
+    }
+    hosts("127.0.0.2 a.test\n127.0.0.3 b.test\n");
+    let ca = Ca::new();
+    for (address, name) in [("127.0.0.2:7001", "one"), ("127.0.0.3:7001", "two"), ("127.0.0.4:7001", "three")]
+    {
+        tls::backend(address, name, ca.leaf(&["test"]).server());
+    }
+    let targets = "sluice.dev/targets: 'a.test:7001, b.test:7001, 127.0.0.4:7001',";
+    let yaml = Relay::Kernel.annotated("echo", targets, 7000, "svc:7001", "  tls: true\n");
+    let _sluice = Builder::new(&yaml).admin(ADMIN).start();
+    await_endpoints(3);
+    let mut greetings: Vec<_> = (0..3).map(|_| tls::greeting(&mut connect(FRONT))).collect();
+    greetings.sort();
+    // An address is never sent.
+    assert_eq!(greetings, ["one a.test unknown", "three - unknown", "two b.test unknown"]);
 }

@@ -2,6 +2,7 @@
 
 mod client_hello;
 mod introduce;
+mod opening;
 mod peek;
 mod postgres;
 mod proxy_header;

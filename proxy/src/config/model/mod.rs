@@ -7,6 +7,8 @@ mod limits;
 mod log_sink;
 mod proxy_protocol;
 mod status;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::cmp::Reverse;

@@ -144,9 +144,10 @@ impl Agent {
     /// Joins the pair once it is worth it, and possible; whether that was tried now.
     fn join(&mut self, fell_back: FellBack<'_>) -> bool {
         let charged = self.charged();
-        let Some(offload) = self.offload.take_if(|offload| {
-            offload.too_early(charged).is_none() && self.lanes.iter().all(|lane| lane.can_join(&self.pair))
-        }) else {
+        let Some(offload) = self
+            .offload
+            .take_if(|offload| offload.too_early(charged).is_none() && self.lanes.iter().all(Lane::can_join))
+        else {
             return false;
         };
         if let Some(reason) = offload.join(&self.pair, &mut self.lanes).unwrap_or_else(|not| Some(not.reason))

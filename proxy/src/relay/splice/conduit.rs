@@ -85,9 +85,14 @@ impl Conduit {
                 let hidden = match &spliced {
                     // At an urgent mark splice(2) says 0 as at the end.
                     Ok(0) => !socket::at_end(source.as_fd())?,
-                    // Nor does it see what the verdict of another program's sockmap has taken.
-                    Err(e) if first && e.kind() == io::ErrorKind::WouldBlock => {
-                        socket::at_end(source.as_fd()).is_ok()
+                    // Before the end it says there as where there is nothing. Nor does it see what the
+                    // verdict of another program's sockmap has taken.
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                        if first {
+                            socket::at_end(source.as_fd()).is_ok()
+                        } else {
+                            socket::at_urgent_mark(source.as_fd())
+                        }
                     }
                     _ => false,
                 };

@@ -114,7 +114,9 @@ async fn ask(endpoint: Checked, check: Check, source: SourceAddress) -> (SocketA
         match &check.question {
             Question::Exchange { send, expect } => exchange::exchange(&stream, send, expect).await,
             Question::Http { tls, path, statuses } => {
-                let status = http::get(stream, &endpoint.host, address.port(), *tls, path).await?;
+                // Boxed: questions of another kind need not hold the room for it.
+                let got = Box::pin(http::get(stream, &endpoint.host, address.port(), *tls, path));
+                let status = got.await?;
                 let is_good = statuses.iter().any(|range| range.contains(&status.as_u16()));
                 is_good.then_some(()).ok_or(Failed::Status(status))
             }

@@ -88,7 +88,7 @@ fn read(resource: &Resource<'_>, report: &Report, context: &Context<'_>) -> Opti
         [] => asker.find(&spec, upstream),
         targets => asker.gather(&spec, upstream, targets),
     };
-    let originate = terms.originate(&service.host);
+    let originate = terms.originate(targets.is_empty().then_some(&service.host));
     let backup = overrides
         .balancing
         .backup

@@ -134,7 +134,7 @@ impl Terms<'_> {
     }
 
     /// TLS towards the upstream. `None` where none is wanted, or where the report says why not.
-    pub(super) fn originate(&self, host: &Host) -> Option<Arc<Origination>> {
+    pub(super) fn originate(&self, host: Option<&Host>) -> Option<Arc<Origination>> {
         let Terms { spec, overrides, fields, context, report } = self;
         let wanted = |context, field| Wanted { context, field, host, overrides };
         let wanted = match &spec.tls {

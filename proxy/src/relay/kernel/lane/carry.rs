@@ -116,13 +116,11 @@ impl Carry {
     /// Whether the kernel can take over: no segment at the source was read in part, which would meet
     /// the verdict whole, and the source is not in a rush. One that is would use up its credit before
     /// the agent can grant more, and what is passed then costs more than what is carried now.
-    pub(super) fn can_join(&self, source: BorrowedFd<'_>) -> bool {
-        self.clean
-            && self.rush == 0
-            && self.held.is_empty()
-            && !self.closing
-            && !self.eof
-            && !socket::at_urgent_mark(source)
+    ///
+    /// An urgent mark that nothing has announced yet ends a read within a segment all the same; what the
+    /// verdict passes a second time then is found as a retransmission's is, by [`super::Lane::prove`].
+    pub(super) fn can_join(&self) -> bool {
+        self.clean && self.rush == 0 && self.held.is_empty() && !self.closing && !self.eof
     }
 
     /// Reads and writes a turn's worth. `written` is counted up.

@@ -126,8 +126,8 @@ impl Lane {
     }
 
     /// Whether the lane can join.
-    pub(super) fn can_join(&self, pair: &Pair) -> bool {
-        self.carry.can_join(pair.socket(self.source))
+    pub(super) fn can_join(&self) -> bool {
+        self.carry.can_join()
     }
 
     /// The source is in the kernel's hands from now on. Without a limit, until the first segment is

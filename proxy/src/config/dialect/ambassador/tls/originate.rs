@@ -15,7 +15,8 @@ pub(in crate::config::dialect::ambassador) struct Wanted<'a> {
     pub(in crate::config::dialect::ambassador) context: Option<&'a str>,
     /// The field that says that TLS is wanted.
     pub(in crate::config::dialect::ambassador) field: String,
-    pub(in crate::config::dialect::ambassador) host: &'a Host,
+    /// Where the service is; `None` is in several places, each sent its own name.
+    pub(in crate::config::dialect::ambassador) host: Option<&'a Host>,
     /// What its annotations say.
     pub(in crate::config::dialect::ambassador) overrides: &'a TlsOverrides,
 }
@@ -31,7 +32,7 @@ impl Tls<'_> {
         let mut origination = Origination {
             name: report.resource().into(),
             identity: None,
-            server_name: server_name(host),
+            server_name: host.map_or(NameSent::Host, server_name),
             verification: Verification::None,
             parameters: Default::default(),
         };
