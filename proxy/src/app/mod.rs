@@ -38,7 +38,7 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop.
 pub async fn run(settings: Settings, telemetry: Telemetry) -> ExitCode {
-    let mut app = match App::start(settings, telemetry).await {
+    let mut app = match Box::pin(App::start(settings, telemetry)).await {
         Ok(app) => app,
         Err(why) => {
             tracing::error!("{why}");

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::World;
+use super::{EDGE, World};
 use crate::command::{file, sluice};
+use crate::harness::admin::Admin;
+use crate::harness::sluice::Builder;
 
 fn condition<'a>(part: &'a Value, kind: &str) -> &'a Value {
     let conditions = part["conditions"].as_array().unwrap();
@@ -46,4 +48,35 @@ fn check_tells_what_a_controller_would_write() {
     assert_eq!(route["parts"][0]["part"], "parent Gateway default/edge section tcp");
     assert_eq!(condition(&route["parts"][0], "Accepted")["status"], "True");
     assert_eq!(condition(&route["parts"][0], "ResolvedRefs")["reason"], "BackendNotFound");
+}
+
+/// GatewayModifyListeners, as far as it is about conditions.
+#[test]
+fn the_admin_endpoint_tells_the_same_and_keeps_up() {
+    let world = World::new()
+        .gateway(&["{name: a, port: 7001, protocol: TCP}"])
+        .service("b1", 8001)
+        .tcp_route("r", EDGE, "{name: b1, port: 80}");
+    let admin = Admin(world.at(9915).leak());
+    let mut sluice = Builder::new(&world.documents).flags(&["--kernel-relay", "false"]).admin(admin).start();
+    let status = admin.json("/config")["status"].clone();
+    let checked = sluice_check(&world.documents);
+    assert_eq!(status, checked);
+    let names = |status: &Value| -> Vec<String> {
+        let parts = status[1]["parts"].as_array().unwrap();
+        parts
+            .iter()
+            .map(|part| format!("{} {}", part["part"].as_str().unwrap(), part["attachedRoutes"]))
+            .collect()
+    };
+    assert_eq!(names(&status), ["listener a 1"]);
+    let more = "  - {name: a, port: 7001, protocol: TCP}\n  - {name: b, port: 7002, protocol: TCP}\n";
+    sluice.reload(&world.replaced("  - {name: a, port: 7001, protocol: TCP}\n", more));
+    assert_eq!(names(&admin.json("/config")["status"]), ["listener a 1", "listener b 1"]);
+}
+
+fn sluice_check(documents: &str) -> Value {
+    let ended = sluice(&["check", "--format", "json", &file(documents)]);
+    let mut report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    report["status"].take()
 }

@@ -1,7 +1,7 @@
 //! What all dialects ask for, on addresses of which each can be only one's.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use super::report::Place;
@@ -17,10 +17,33 @@ pub(super) struct Claim {
     pub(super) place: Place,
 }
 
+/// Who has an address in front of what stands at `place`, and would keep it.
+pub(super) struct Holders<'a>(HashMap<SocketAddr, &'a Claim>);
+
+impl<'a> Holders<'a> {
+    /// Those of other dialects.
+    pub(super) fn new(claims: &'a [Claim]) -> Self {
+        let mut held: HashMap<SocketAddr, &Claim> = HashMap::new();
+        for claim in claims {
+            let holder = held.entry(claim.listener.bind).or_insert(claim);
+            if claim.place.rank() < holder.place.rank() {
+                *holder = claim;
+            }
+        }
+        Self(held)
+    }
+
+    /// Why what stands at `place` cannot have an address; reads on behind nothing.
+    pub(super) fn obstacle(&self, bind: SocketAddr, place: &Place) -> Option<String> {
+        let holder = self.0.get(&bind).filter(|holder| holder.place.rank() < place.rank())?;
+        Some(format!("{bind} is already {}'s ({}), of another dialect", holder.resource, holder.place))
+    }
+}
+
 /// One configuration of all dialects' listeners. Routes of two dialects have no order among each other, so of an
 /// address that several ask for, the one that stands first in the files has it.
 pub(super) fn merge(mut claims: Vec<Claim>, found: &mut Vec<Diagnostic>) -> Config {
-    claims.sort_by(|a, b| (&a.place.file, a.place.document).cmp(&(&b.place.file, b.place.document)));
+    claims.sort_by(|a, b| a.place.rank().cmp(&b.place.rank()));
     let mut held: BTreeMap<SocketAddr, Claim> = BTreeMap::new();
     for claim in claims {
         match held.entry(claim.listener.bind) {

@@ -40,6 +40,7 @@ pub(super) use yaml::{Document, parse};
 
 use cluster::Cluster;
 use config_map::ConfigMaps;
+use merge::Holders;
 use resource::Resource;
 use secret::Secrets;
 use strangers::{Stranger, Strangers};
@@ -102,8 +103,10 @@ pub(super) fn lower<'a>(
         config_maps: &config_maps,
         cluster: &cluster,
         namespaces: &namespaces,
+        holders: &Holders::new(&claims),
         settings,
     };
+    // Last: its status tells which addresses others have.
     let lowered = gateway::lower(&gateway, sources, &mut strangers, &mut diagnostics);
     claims.extend(lowered.claims);
     let config = merge::merge(claims, &mut diagnostics);

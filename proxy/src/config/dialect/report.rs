@@ -26,6 +26,11 @@ impl Display for Place {
 }
 
 impl Place {
+    /// Sorts what stands first in the files first.
+    pub(super) fn rank(&self) -> (&Path, usize) {
+        (&self.file, self.document)
+    }
+
     /// A finding about this place.
     pub(in crate::config) fn diagnostic(&self, severity: Severity, message: impl Display) -> Diagnostic {
         Diagnostic {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::dialect::fields::scalar;
+use crate::config::dialect::fields::{Fields, scalar};
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::settings::Settings;
@@ -34,6 +34,9 @@ pub(super) struct Age {
     created: Option<(String, Id)>,
     place: usize,
 }
+
+/// Begins the annotations that a `TCPMapping` may have.
+const OWN: &str = "sluice.dev/";
 
 /// What every resource has.
 #[derive(Debug)]
@@ -70,6 +73,11 @@ impl Head {
             report.warn("metadata.creationTimestamp", message);
             false
         });
+        let annotations = metadata.as_ref().and_then(|metadata| metadata.child("annotations"));
+        for name in annotations.iter().flat_map(Fields::names).filter(|name| name.starts_with(OWN)) {
+            let message = format!("{name:?} is ignored: annotations of sluice are for TCPMappings");
+            report.warn(format!("metadata.annotations.{name}"), message);
+        }
         let generation = metadata.as_ref().and_then(|metadata| metadata.raw("generation"));
         let age = Age { undated: created.is_none(), created: created.map(|time| (time, id.clone())), place };
         Some(Self { id, age, generation: generation.and_then(serde_yaml::Value::as_u64) })

@@ -42,7 +42,7 @@ use self::spec::GatewaySpec;
 use self::store::Store;
 use super::cluster::Cluster;
 use super::config_map::ConfigMaps;
-use super::merge::Claim;
+use super::merge::{Claim, Holders};
 use super::report::Report;
 use super::resource::Resource;
 use super::secret::Secrets;
@@ -60,6 +60,8 @@ pub(super) struct Sources<'a> {
     pub(super) cluster: &'a Cluster<'a>,
     /// Labels of namespaces.
     pub(super) namespaces: &'a HashMap<String, Vec<(String, String)>>,
+    /// Addresses that other dialects have.
+    pub(super) holders: &'a Holders<'a>,
     pub(super) settings: &'a Settings,
 }
 
@@ -79,7 +81,7 @@ pub(super) fn lower(
     strangers: &mut Strangers,
     found: &mut Vec<Diagnostic>,
 ) -> Lowered {
-    let Sources { secrets, config_maps, cluster, namespaces, settings } = sources;
+    let Sources { secrets, config_maps, cluster, namespaces, holders, settings } = sources;
     let mut by_kind = sorted(resources, settings, strangers, found);
     let mut take = |kind| by_kind.remove(&kind).unwrap_or_default();
     let mut statuses = Vec::new();
@@ -93,7 +95,7 @@ pub(super) fn lower(
     let store = Store { secrets, config_maps, grants: &grants, force };
     let policies = Policies::read(take(Kind::BackendTlsPolicy), &store);
     let (mut gateways, known) = gateways(take(Kind::Gateway), &classes, &store, settings, found);
-    let sites = sites::sites(&mut gateways, settings.admin);
+    let sites = sites::sites(&mut gateways, holders, settings.admin);
 
     let mut routes = routes(take(Kind::TcpRoute), Kind::TcpRoute, found);
     routes.extend(self::routes(take(Kind::TlsRoute), Kind::TlsRoute, found));
@@ -179,7 +181,7 @@ fn gateways(
             Ok(Some(class)) => class,
             Ok(None) => {
                 let message = format!(
-                    "GatewayClass {} is another controller's; the Gateway is passed over",
+                    "GatewayClass {} is not served by sluice; the Gateway is passed over",
                     spec.class
                 );
                 report.info("spec.gatewayClassName", message);

@@ -246,7 +246,8 @@ fn terms(validation: &Fields<'_>, by: Referrer<'_>, store: &Store<'_>) -> Proven
     let Some(name) = name else {
         return (Err(Fault::new("Invalid", "the policy has no hostname")), None);
     };
-    let names = if sans.is_empty() { NamesChecked::Sent } else { NamesChecked::OneOf(sans) };
+    let names = if sans.is_empty() { vec![SanPattern::Dns(Arc::clone(&name))] } else { sans };
+    let names = NamesChecked::OneOf(names);
     let (authorities, unresolved) = match well_known {
         None => {
             let (trust, unresolved) = store.trust(&objects, by, WORDS);

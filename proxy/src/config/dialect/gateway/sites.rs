@@ -6,14 +6,15 @@ use std::net::SocketAddr;
 use super::judged::Gateway;
 use super::spec::Protocol;
 use super::status::Fault;
+use crate::config::dialect::merge::Holders;
 use crate::config::dialect::ports::exclude;
 
 /// Listeners of an address, as places of Gateways and of their listeners.
 pub(super) type Sites = BTreeMap<SocketAddr, Vec<(usize, usize)>>;
 
 /// Gives each address to the listeners of the oldest Gateway that wants it, and of others as far as names tell their
-/// connections apart. Whoever comes too late is not taken up.
-pub(super) fn sites(gateways: &mut [Gateway], admin: Option<SocketAddr>) -> Sites {
+/// connections apart. Whoever comes too late is not taken up, nor is who wants what another dialect has.
+pub(super) fn sites(gateways: &mut [Gateway], holders: &Holders<'_>, admin: Option<SocketAddr>) -> Sites {
     let mut sites = Sites::new();
     for gateway in 0..gateways.len() {
         for listener in 0..gateways[gateway].listeners.len() {
@@ -21,8 +22,11 @@ pub(super) fn sites(gateways: &mut [Gateway], admin: Option<SocketAddr>) -> Site
                 continue;
             }
             let binds = gateways[gateway].listeners[listener].binds.clone();
-            let obstacle =
-                binds.iter().find_map(|bind| obstacle(*bind, (gateway, listener), gateways, &sites, admin));
+            let place = gateways[gateway].report.place();
+            let obstacle = binds.iter().find_map(|bind| {
+                let own = || obstacle(*bind, (gateway, listener), gateways, &sites, admin);
+                holders.obstacle(*bind, place).or_else(own)
+            });
             if let Some(message) = obstacle {
                 let gateway = &mut gateways[gateway];
                 let spec = &gateway.spec.listeners[listener];

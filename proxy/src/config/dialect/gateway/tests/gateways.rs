@@ -292,3 +292,35 @@ fn what_the_api_server_would_not_take_discards_the_gateway() {
             .contains("unknown field \"certificateRef\" is ignored; did you mean \"certificateRefs\"?")
     );
 }
+
+#[test]
+fn of_the_same_name_the_last_stays() {
+    let text = around() + &gateway(&[TCP]) + &gateway(&[&TCP.replace("7000", "7001")]);
+    let outcome = lower(&(text + &tcp_route("{name: r}", EDGE, "{name: b1, port: 8080}")));
+    assert_eq!(outcome.served(), ["7001 any: TCPRoute default/r backend b1:8080=1"]);
+    let expected =
+        "test.yaml#10: Gateway default/edge: the same kind, namespace and name stands again in test.yaml#11";
+    assert!(outcome.faults()[0].starts_with(expected), "{:?}", outcome.faults());
+}
+
+#[test]
+fn an_address_of_another_dialect_that_stands_first_is_not_available() {
+    let mapping = "apiVersion: getambassador.io/v3alpha1\nkind: TCPMapping\nmetadata: {name: m}\n\
+                   spec: {port: 7000, service: \"svc:1\"}\n";
+    let text = gateway(&[TCP]) + &tcp_route("{name: r}", EDGE, "{name: b1, port: 8080}");
+    let before = lower(&format!("{mapping}---\n{}{text}", around()));
+    let accepted = before.says("Gateway default/edge", "listener tcp", "Accepted");
+    assert_eq!(
+        (accepted, before.served()),
+        ("False PortUnavailable".into(), vec!["7000 any: TCPMapping default/m=100".into()])
+    );
+    let expected = "0.0.0.0:7000 is already TCPMapping default/m's (test.yaml#1), of another dialect";
+    assert!(before.faults()[0].contains(expected), "{:?}", before.faults());
+
+    let behind = lower(&format!("{}{text}---\n{mapping}", around()));
+    assert_eq!(behind.says("Gateway default/edge", "listener tcp", "Accepted"), "True Accepted");
+    assert_eq!(behind.served(), ["7000 any: TCPRoute default/r backend b1:8080=1"]);
+    assert!(
+        behind.faults()[0].contains("TCPMapping default/m: 0.0.0.0:7000 is already Gateway default/edge's")
+    );
+}

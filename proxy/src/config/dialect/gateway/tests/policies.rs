@@ -56,7 +56,8 @@ fn tls_begins_as_the_policy_of_the_service_says() {
         assert_eq!(origination.server_name, NameSent::Fixed("b1.example.com".into()));
         match &origination.verification {
             Verification::Chain { authorities: Authorities::Given(trust), names, .. } => {
-                assert_eq!((&*trust.source, names), ("ConfigMap default/ca", &NamesChecked::Sent));
+                let hostname = NamesChecked::OneOf(vec![SanPattern::Dns("b1.example.com".into())]);
+                assert_eq!((&*trust.source, names), ("ConfigMap default/ca", &hostname));
             }
             other => panic!("{other:?}"),
         }
@@ -64,7 +65,8 @@ fn tls_begins_as_the_policy_of_the_service_says() {
         assert_eq!(outcome.says("BackendTLSPolicy default/p", ANCESTOR, "ResolvedRefs"), "True ResolvedRefs");
     }
     let system = policy("{name: p}", "name: b1", "hostname: b1.example.com, wellKnownCACertificates: System");
-    let (authorities, names) = (Authorities::System, NamesChecked::Sent);
+    let hostname = vec![SanPattern::Dns("b1.example.com".into())];
+    let (authorities, names) = (Authorities::System, NamesChecked::OneOf(hostname));
     let expected = Verification::Chain { authorities, names, depth: None };
     assert_eq!(begun(&with(&system)).verification, expected);
 }

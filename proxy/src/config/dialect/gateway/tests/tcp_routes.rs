@@ -301,3 +301,12 @@ fn versions_are_those_that_had_the_kind() {
         }));
     }
 }
+
+#[test]
+fn annotations_of_sluice_are_not_ignored_in_silence() {
+    let metadata = "{name: r, annotations: {sluice.dev/relay: splice, example.com/other: x}}";
+    let outcome = lower(&(around() + &gateway(&[TCP]) + &tcp_route(metadata, EDGE, B1)));
+    let expected = "test.yaml#11: TCPRoute default/r: metadata.annotations.sluice.dev/relay: \"sluice.dev/relay\" is ignored: \
+                    annotations of sluice are for TCPMappings";
+    assert_eq!((outcome.faults(), outcome.served().len()), (vec![expected.to_owned()], 1));
+}
