@@ -25,7 +25,9 @@ pub(crate) fn sluice_with(words: &[&str], variables: &[(&str, &str)], stdin: &st
     command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
         // Whatever is set where the tests run is none of theirs.
-        if name.to_str().is_some_and(|name| name.starts_with("SLUICE_") || name.starts_with("AMBASSADOR_")) {
+        if name.to_str().is_some_and(|name| {
+            ["SLUICE_", "AMBASSADOR_", "KONG_"].iter().any(|prefix| name.starts_with(prefix))
+        }) {
             command.env_remove(name);
         }
     }

@@ -14,6 +14,7 @@ mod doctor;
 mod examples;
 mod flags;
 mod gateway;
+mod kong;
 mod log_sinks;
 mod proxy_protocol;
 mod tls;

@@ -23,6 +23,7 @@ mod faults;
 mod half_close;
 mod idle;
 mod integrity;
+mod kong;
 mod lifecycle;
 mod limits;
 mod listeners;

@@ -111,11 +111,26 @@ pub(crate) fn gateway(bytes: &[u8]) {
     }
 }
 
+/// Kong's files, where listeners of both kinds are there for their routes.
+pub(crate) fn kong(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    for flavor in ["traditional_compatible", "traditional"] {
+        let mut settings = Settings::default();
+        settings.kong.stream_listen = "0.0.0.0:9000, [::]:9000, 127.0.0.1:8443 ssl".to_owned();
+        settings.kong.router_flavor = flavor.to_owned();
+        lower_with(text, &settings);
+    }
+}
+
 fn lower(text: &str) -> Config {
+    lower_with(text, &Settings::default())
+}
+
+fn lower_with(text: &str, settings: &Settings) -> Config {
     let (documents, _) = dialect::parse(&Arc::from(Path::new("fuzz.yaml")), text);
     // Their limit is nothing: no file is read, whatever a document names.
     let files = RefCell::new(Files::default());
-    let lowered = dialect::lower(documents.iter(), &files, &Settings::default());
+    let lowered = dialect::lower(documents.iter(), &files, settings);
     for diagnostic in lowered.diagnostics {
         // Written out, as whoever reads it would have it.
         let _ = diagnostic.to_string();

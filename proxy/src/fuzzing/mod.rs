@@ -18,6 +18,7 @@ const TARGETS: [(&str, Target); 9] = [
     ("documents", config::documents),
     ("gateway", config::gateway),
     ("identity", config::identity),
+    ("kong", config::kong),
     ("private-key", config::private_key),
     ("proxy-header", proxy_header::proxy_header),
     ("revocation-lists", config::revocation_lists),

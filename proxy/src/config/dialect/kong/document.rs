@@ -52,6 +52,7 @@ const ABOUT: [&str; 8] = [
 /// Adds the entities of a document.
 pub(super) fn read(
     document: &Document,
+    is_first: bool,
     lookup: Lookup<'_>,
     entities: &mut Vec<Entity>,
     found: &mut Vec<Diagnostic>,
@@ -61,7 +62,7 @@ pub(super) fn read(
         let fields = Fields::new(body, "", &report);
         if let Some(version) = version(&fields, &report) {
             let defaults = Defaults::read(&fields);
-            let mut reader = Reader { place: &document.place, version, defaults, lookup, entities };
+            let mut reader = Reader { place: &document.place, is_first, version, defaults, lookup, entities };
             for kind in in_order(body) {
                 reader.list(kind, body, "", None, &report);
             }
@@ -129,6 +130,8 @@ impl<'a> Defaults<'a> {
 
 struct Reader<'a> {
     place: &'a Place,
+    /// Of several documents.
+    is_first: bool,
     version: Version,
     defaults: Defaults<'a>,
     lookup: Lookup<'a>,
@@ -166,7 +169,11 @@ impl Reader<'_> {
             text(field).filter(|text| (1..=LONGEST_NAME).contains(&text.len()) && !text.contains('\n'))
         };
         let (id, name) = (text("id"), kind.name_field().and_then(text));
-        let known_by = name.as_ref().or(id.as_ref()).unwrap_or(&path);
+        let known_by = name.clone().or_else(|| id.clone()).unwrap_or_else(|| match self.is_first {
+            true => path.clone(),
+            // Mappings are told apart by it, and several files may have an entity at the same place.
+            false => format!("{path} of {}", self.place),
+        });
         let report = Report::new(self.place.clone(), format!("{} {known_by}", kind.noun()), kind.noun());
         let mut own = env::resolve(body, &path, &lists, self.lookup, &report);
         self.defaults.fill(kind, &mut own);

@@ -44,6 +44,18 @@ impl Index {
                 }
             }
         }
+        for (index, entity) in all.iter().enumerate() {
+            let named = entity.name.as_ref().filter(|_| entity.kind.is_unique_by_name());
+            let other = named.and_then(|name| by_id.get(&(entity.kind, name.clone())));
+            if let Some(other) = other.filter(|other| **other != index) {
+                let message = format!(
+                    "is the id of another ({} in {}), so nobody knows which is meant; rename it",
+                    all[*other].path,
+                    all[*other].place()
+                );
+                entity.report.discard(entity.at("name"), message);
+            }
+        }
         Self { all, by_id, by_name }
     }
 

@@ -9,6 +9,7 @@ use super::downstream::Terminations;
 use super::entity::Version;
 use super::index::Index;
 use super::mapping::Mappings;
+use super::plugin::Effects;
 use super::protocol::Protocol;
 use super::route::Route;
 use super::surroundings::{Address, Surroundings};
@@ -16,9 +17,7 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::dialect::merge::Claim;
 use crate::config::dialect::report::Place;
 use crate::config::model;
-use crate::config::model::{
-    Access, Between, Downstream, Ends, Listener, Mapping, Matcher, NamePattern, Weight,
-};
+use crate::config::model::{Between, Downstream, Ends, Listener, Mapping, Matcher, NamePattern, Weight};
 
 /// What listeners are put together from.
 pub(super) struct Assembly<'a> {
@@ -27,8 +26,8 @@ pub(super) struct Assembly<'a> {
     pub(super) surroundings: &'a Surroundings,
     pub(super) mappings: &'a Mappings<'a>,
     pub(super) terminations: &'a Terminations<'a>,
-    /// Whom routes refuse, by their place among the entities.
-    pub(super) access: &'a HashMap<usize, Access>,
+    /// What plugins do to routes, by their place among the entities.
+    pub(super) effects: &'a HashMap<usize, Effects>,
     /// Routes that are on some address.
     pub(super) placed: RefCell<BTreeSet<usize>>,
 }
@@ -125,14 +124,15 @@ impl Assembly<'_> {
             true => Downstream::Terminate(self.terminations.get()?),
             false => Downstream::Raw,
         };
+        let effects = self.effects.get(&route.index);
         Some(model::Route {
             matcher,
             between,
-            access: self.access.get(&route.index).cloned().unwrap_or_default(),
+            access: effects.map(|effects| effects.access.clone()).unwrap_or_default(),
             downstream,
             mappings: mapping.into_iter().collect(),
             refused: Weight(0),
-            logs: Arc::default(),
+            logs: effects.map(|effects| Arc::clone(&effects.logs)).unwrap_or_default(),
         })
     }
 

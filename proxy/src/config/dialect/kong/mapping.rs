@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::entity::Entity;
+use super::health;
 use super::index::{Broken, Index};
 use super::protocol::{Group, Protocol};
 use super::route::Route;
 use super::service::Service;
+use super::upstream::{Upstream, Upstreams};
 use super::upstream_tls::{Around, Originations};
 use crate::config::model::{
-    self, Balancing, Ejection, Families, Limits, Mapping, MappingName, ProxyVersion, RelayChoice, Resolution,
-    Timeouts, Weight,
+    self, Balancing, Families, Limits, Mapping, MappingName, ProxyVersion, RelayChoice, Resolution, Timeouts,
+    Weight,
 };
 use crate::config::settings::Settings;
 
@@ -31,6 +33,7 @@ enum Way {
 pub(super) struct Mappings<'a> {
     entities: &'a Index,
     services: &'a HashMap<usize, Service>,
+    upstreams: &'a Upstreams,
     originations: &'a Originations<'a>,
     settings: &'a Settings,
     made: RefCell<HashMap<(usize, Way), Result<Mapping, Broken>>>,
@@ -40,10 +43,11 @@ impl<'a> Mappings<'a> {
     pub(super) fn new(
         entities: &'a Index,
         services: &'a HashMap<usize, Service>,
+        upstreams: &'a Upstreams,
         originations: &'a Originations<'a>,
         settings: &'a Settings,
     ) -> Self {
-        Self { entities, services, originations, settings, made: RefCell::default() }
+        Self { entities, services, upstreams, originations, settings, made: RefCell::default() }
     }
 
     /// How a route's connections reach its service; none where it has no service.
@@ -68,11 +72,36 @@ impl<'a> Mappings<'a> {
         made.map(Some)
     }
 
+    /// The upstream that a service's host names, if it names one.
+    fn upstream(&self, service: &Service, entity: &Entity) -> Result<Option<&'a Upstream>, Broken> {
+        match self.upstreams.of(&service.host) {
+            None => Ok(None),
+            Some((index, None)) => {
+                let message = format!("{} is in error", self.entities.all[index].label());
+                entity.report.discard(entity.at("host"), message);
+                Err(Broken)
+            }
+            Some((index, Some(upstream))) => {
+                if upstream.targets.iter().all(|target| target.weight == 0) {
+                    let owner = self.entities.all[index].label();
+                    let message =
+                        format!("{owner} has no target with a weight, so connections are refused; add one");
+                    entity.report.warn(entity.at("host"), message);
+                }
+                Ok(Some(upstream))
+            }
+        }
+    }
+
     fn make(&self, service: &Service, route: &Route, way: Way) -> Result<Mapping, Broken> {
         let entity = &self.entities.all[service.index];
         let is_raw = route.has(Protocol::TlsPassthrough) || service.protocol == Protocol::Tcp;
-        let around =
-            Around { name: None, client_certificate: None, preserve_host: way == Way::PreservingHost };
+        let upstream = self.upstream(service, entity)?;
+        let around = Around {
+            name: upstream.and_then(|upstream| upstream.host_header.clone()),
+            client_certificate: upstream.and_then(|upstream| upstream.client_certificate),
+            preserve_host: way == Way::PreservingHost,
+        };
         let originate = match is_raw {
             true => None,
             false => {
@@ -80,7 +109,7 @@ impl<'a> Mappings<'a> {
                 Some(self.originations.make(service, entity, self.entities, &around)?)
             }
         };
-        if service.port == 0 {
+        if service.port == 0 && upstream.is_none() {
             entity.report.discard(entity.at("port"), "0 is no port to connect to; give one");
             return Err(Broken);
         }
@@ -94,19 +123,16 @@ impl<'a> Mappings<'a> {
             stats_name: Arc::clone(&name),
             name: MappingName(name),
             weight: Weight(1),
-            service: model::Service { host: service.host.clone(), port: service.port },
-            resolution: Resolution::Dns,
+            // Where an upstream has targets the port names no place, and 0 is no port.
+            service: model::Service { host: service.host.clone(), port: service.port.max(1) },
+            resolution: upstream
+                .map_or(Resolution::Dns, |upstream| Resolution::Targets(upstream.targets.as_slice().into())),
             originate,
             proxy_protocol: self.settings.kong.proxy_protocol.then_some(ProxyVersion::V1),
             prelude: None,
             // Kong asks for A records alone, unless told otherwise.
             families: Families { ipv4: true, ipv6: false },
-            balancing: Balancing {
-                attempts: service.retries + 1,
-                // Only upstreams' health checks leave endpoints out.
-                ejection: Ejection { after: 0, ..Ejection::default() },
-                ..Balancing::default()
-            },
+            balancing: balancing(service, upstream),
             relay: RelayChoice::default(),
             timeouts: Timeouts {
                 connect: service.connect,
@@ -115,6 +141,22 @@ impl<'a> Mappings<'a> {
             },
             limits: Limits::default(),
         })
+    }
+}
+
+/// Only upstreams have health checks, which leave targets out.
+fn balancing(service: &Service, upstream: Option<&Upstream>) -> Balancing {
+    let attempts = service.retries + 1;
+    let Some(Upstream { policy, health, .. }) = upstream else {
+        return Balancing { attempts, ejection: health::never(), ..Balancing::default() };
+    };
+    Balancing {
+        policy: *policy,
+        attempts,
+        ejection: health.ejection,
+        check: health.check.clone(),
+        quorum: Some(health.quorum),
+        ..Balancing::default()
     }
 }
 

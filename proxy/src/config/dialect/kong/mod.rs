@@ -6,15 +6,18 @@ mod downstream;
 mod ends;
 mod entity;
 mod env;
+mod health;
 mod index;
 mod listeners;
 mod mapping;
+mod plugin;
 mod protocol;
 mod route;
 mod service;
 mod sni;
 mod stream_listen;
 mod surroundings;
+mod upstream;
 mod upstream_tls;
 mod write;
 
@@ -31,10 +34,12 @@ use self::env::Lookup;
 use self::index::Index;
 use self::listeners::{Assembly, nobody_listens};
 use self::mapping::Mappings;
+use self::plugin::Plugins;
 use self::protocol::Group;
 use self::route::{Read, Route};
 use self::service::Service;
 use self::surroundings::Surroundings;
+use self::upstream::Upstreams;
 use self::upstream_tls::Originations;
 use super::Document;
 use super::merge::Claim;
@@ -63,8 +68,8 @@ pub(super) fn lower(
         return (Vec::new(), 0);
     };
     let mut entities = Vec::new();
-    for document in documents {
-        document::read(document, sources.environment, &mut entities, found);
+    for (number, document) in documents.iter().enumerate() {
+        document::read(document, number == 0, sources.environment, &mut entities, found);
     }
     let entities = Index::new(entities);
     let claims = assemble(&entities, sources, first, found);
@@ -81,26 +86,30 @@ fn assemble(
 ) -> Vec<Claim> {
     let surroundings = Surroundings::read(&settings.kong, found);
     let store = Store::read(entities);
+    let upstreams = Upstreams::read(entities);
     let services: HashMap<usize, Service> = entities
         .of(Kind::Service)
         .filter_map(|(index, entity)| Some((index, service::read(index, entity, entities).ok()?)))
         .collect();
-    let routes = routes(entities, &services, &surroundings, found);
+    let mut routes = routes(entities, &services, &surroundings, found);
+    let plugins = Plugins::read(entities, &routes, found);
+    let mut effects = HashMap::new();
+    routes
+        .retain(|route| plugins.of(route, entities).map(|found| effects.insert(route.index, found)).is_ok());
     if surroundings.addresses.is_empty() {
         nobody_listens(entities, &routes, found);
         return Vec::new();
     }
     let originations = Originations::new(&store, files, settings);
     let terminations = Terminations::new(&store, files, &settings.kong);
-    let mappings = Mappings::new(entities, &services, &originations, settings);
-    let access = HashMap::new();
+    let mappings = Mappings::new(entities, &services, &upstreams, &originations, settings);
     let assembly = Assembly {
         entities,
         routes: &routes,
         surroundings: &surroundings,
         mappings: &mappings,
         terminations: &terminations,
-        access: &access,
+        effects: &effects,
         placed: RefCell::default(),
     };
     let claims = assembly.claims(&first.place);

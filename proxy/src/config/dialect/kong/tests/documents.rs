@@ -235,3 +235,35 @@ fn every_upstream_hears_a_proxy_header_where_nginx_was_told_so() {
     });
     assert_eq!(outcome.only().proxy_protocol.map(|version| version.as_str()), Some("v1"));
 }
+
+#[test]
+fn several_documents_count_as_one() {
+    let text = "
+_format_version: '3.0'
+services: [{url: 'tcp://10.0.0.1:1', routes: [{protocols: [tcp], destinations: [{port: 9000}]}]}]
+routes: [{service: b, protocols: [tcp], destinations: [{port: 9001}]}]
+---
+_format_version: '1.1'
+services: [{url: 'tcp://10.0.0.2:2', routes: [{protocols: [tcp], destinations: [{port: 9002}]}]}, {name: b, url: 'tcp://10.0.0.3:3'}]
+";
+    let outcome = lower(text, "0.0.0.0:9000, 0.0.0.0:9001, 0.0.0.0:9002");
+    assert_eq!(outcome.all(), Vec::<String>::new());
+    let expected = [
+        "0.0.0.0:9000: any goes on, service services[0] 10.0.0.1:1",
+        "0.0.0.0:9001: any goes on, service b 10.0.0.3:3",
+        "0.0.0.0:9002: tls * ends, service services[0] of kong.yaml#2 10.0.0.2:2",
+        "0.0.0.0:9002: cleartext goes on, service services[0] of kong.yaml#2 10.0.0.2:2",
+    ];
+    assert_eq!(outcome.served(), expected);
+}
+
+#[test]
+fn a_name_that_is_the_id_of_another_is_refused() {
+    let text = "
+_format_version: '3.0'
+services: [{id: x, url: 'tcp://10.0.0.1:1'}, {name: x, url: 'tcp://10.0.0.2:2'}]
+";
+    let expected = "kong.yaml#1: service x: services[1].name: is the id of another (services[0] in kong.yaml#1), so nobody \
+                    knows which is meant; rename it; the service is discarded";
+    assert_eq!(lower(text, "0.0.0.0:9000").all(), [expected]);
+}

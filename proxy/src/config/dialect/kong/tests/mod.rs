@@ -1,9 +1,12 @@
 //! Kong's files in, listeners and findings out, as tables.
 
+mod certificates;
 mod documents;
 mod listens;
+mod plugins;
 mod precedence;
 mod schema;
+mod upstreams;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
