@@ -4,12 +4,14 @@ mod document;
 mod material;
 mod names;
 pub(super) mod service;
+mod shown;
 
 use serde_json::Value;
 
 pub(super) use document::object;
 pub(super) use material::{certificates, key};
 pub(super) use names::{ObjectName, Taken};
+pub(super) use shown::shown;
 
 use self::material::Material;
 use super::{ambassador, gateway, kong};

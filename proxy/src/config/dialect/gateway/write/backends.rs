@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::{Standing, grant};
+use super::{Standing, grant, lacks};
 use crate::config::dialect::write::{Draft, ObjectName, Taken, service};
-use crate::config::model::{Host, Mapping, Matcher, Resolution, Route, Target};
+use crate::config::model::{Host, Mapping, Matcher, Resolution, Route, Service, Target};
 use crate::config::settings::Settings;
 
 /// Services that have been written, or are taken to be there.
@@ -42,7 +42,7 @@ impl Backends {
     pub(super) fn new(standing: &[Standing<'_>]) -> Self {
         let mut taken = Taken::default();
         for mapping in standing.iter().flat_map(|standing| &standing.route.mappings) {
-            if let (Resolution::Dns, Host::Name(name)) = (&mapping.resolution, &mapping.service.host) {
+            if let Some(Service { host: Host::Name(name), .. }) = lacks::only(mapping) {
                 let name = name.split('.').next().unwrap_or(name);
                 taken.free(ObjectName { name: name.to_owned(), namespace: None });
             }
@@ -55,24 +55,23 @@ impl Backends {
         let kind = if matches!(route.matcher, Matcher::Tls { .. }) { "TLSRoute" } else { "TCPRoute" };
         let (mut references, mut services) = (Vec::new(), Vec::new());
         for mapping in &route.mappings {
-            let (name, port) = match &mapping.resolution {
-                Resolution::Fixed(endpoints) => self.backed(mapping, endpoints, draft),
-                Resolution::Targets(targets) => {
+            let (name, port) = match (lacks::only(mapping), &mapping.resolution) {
+                (Some(Service { host: Host::Ip(ip), port }), _) => {
+                    self.backed(mapping, &[SocketAddr::new(*ip, *port)], draft)
+                }
+                (Some(Service { host: Host::Name(name), port }), _) => {
+                    let known = (object(name, draft.settings)?, *port);
+                    if !self.named.contains(&known) {
+                        self.named.push(known.clone());
+                    }
+                    known
+                }
+                (None, Resolution::Fixed(endpoints)) => self.backed(mapping, endpoints, draft),
+                (None, Resolution::Targets(targets)) => {
                     let endpoints = self.of_targets(mapping, targets, draft)?;
                     self.backed(mapping, &endpoints, draft)
                 }
-                Resolution::Dns | Resolution::Catalogue(_) => match &mapping.service.host {
-                    Host::Ip(ip) => {
-                        self.backed(mapping, &[SocketAddr::new(*ip, mapping.service.port)], draft)
-                    }
-                    Host::Name(name) => {
-                        let known = (object(name, draft.settings)?, mapping.service.port);
-                        if !self.named.contains(&known) {
-                            self.named.push(known.clone());
-                        }
-                        known
-                    }
-                },
+                (None, Resolution::Dns | Resolution::Catalogue(_)) => return None,
             };
             grant(kind, "Service", &name, draft);
             references.push(json!({

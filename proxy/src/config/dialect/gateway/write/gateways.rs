@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{CLASS, Standing, api, grant, lacks, of_spec};
 use crate::config::dialect::write::{Draft, ObjectName, object};
 use crate::config::model::{
-    ClientCertificates, Downstream, Identity, Matcher, NamePattern, Parameters, Termination, Trust,
+    ClientCertificates, Downstream, Identity, Matcher, NamePattern, Parameters, Trust,
 };
 
 /// Gateways that are being written.
@@ -29,8 +29,15 @@ struct Listener<'a> {
     port: u16,
     hostname: Option<String>,
     is_tls: bool,
-    ends: Option<&'a Termination>,
+    ends: Option<Ends<'a>>,
     name: String,
+}
+
+/// How TLS ends.
+#[derive(PartialEq)]
+struct Ends<'a> {
+    certificates: Vec<&'a Identity>,
+    parameters: &'a Parameters,
 }
 
 /// What a route attaches to.
@@ -48,11 +55,15 @@ impl<'a> Gateways<'a> {
         draft: &Draft<'_>,
     ) -> Parent {
         let Standing { route, port, addresses, is_narrow } = standing;
-        let ends = match &route.downstream {
+        let termination = match &route.downstream {
             Downstream::Raw => None,
             Downstream::Terminate(termination) => Some(&**termination),
         };
-        let frontend = ends.and_then(|termination| match &termination.clients {
+        let ends = termination.map(|termination| Ends {
+            certificates: lacks::identities(termination, &route.matcher),
+            parameters: &termination.parameters,
+        });
+        let frontend = termination.and_then(|termination| match &termination.clients {
             ClientCertificates::Required(trust) => Some(trust),
             ClientCertificates::Verified(_) | ClientCertificates::Ignored => None,
         });
@@ -77,7 +88,7 @@ impl<'a> Gateways<'a> {
         let is_tls = matches!(route.matcher, Matcher::Tls { .. });
         let listeners = &mut self.0[place].listeners;
         let same = |other: &&Listener<'_>| {
-            (other.port, &other.hostname, other.is_tls, other.ends) == (*port, &hostname, is_tls, ends)
+            (other.port, &other.hostname, other.is_tls, &other.ends) == (*port, &hostname, is_tls, &ends)
         };
         let section = match listeners.iter().find(same) {
             Some(listener) => listener.name.clone(),
@@ -146,12 +157,12 @@ impl Gateway<'_> {
 
 impl Listener<'_> {
     fn written(&self, draft: &mut Draft<'_>) -> Value {
-        let tls = self.is_tls.then(|| match self.ends {
+        let tls = self.is_tls.then(|| match &self.ends {
             None => json!({ "mode": "Passthrough" }),
-            Some(termination) => {
+            Some(Ends { certificates, parameters }) => {
                 let mut seen = HashSet::new();
                 let mut references = Vec::new();
-                for identity in lacks::identities(termination) {
+                for identity in certificates {
                     let secret = draft.secret(identity);
                     grant("Gateway", "Secret", &secret, draft);
                     if seen.insert(secret.clone()) {
@@ -161,7 +172,7 @@ impl Listener<'_> {
                 json!({
                     "mode": "Terminate",
                     "certificateRefs": references,
-                    "options": options(&termination.parameters),
+                    "options": options(parameters),
                 })
             }
         });

@@ -1,16 +1,18 @@
 //! What the Gateway API has no words for.
 
-use crate::config::dialect::write::Draft;
+use crate::config::dialect::write::{Draft, shown};
 use crate::config::material;
 use crate::config::model::{
     Authorities, Balancing, CertificateName, Certificates, ClientCertificates, Downstream, Families, Host,
     Identity, Listener, Mapping, Matcher, NamePattern, NameSent, NamesChecked, Origination, Parameters,
-    RelayChoice, Resolution, Route, SanPattern, Termination, Verification,
+    RelayChoice, Resolution, Route, SanPattern, Service, Termination, Verification,
 };
 use crate::config::settings::Settings;
 
 /// As many as a rule may have.
 const BACKENDS: usize = 16;
+/// As long as webpki takes a chain to be.
+const DEEPEST: u8 = 6;
 /// As many as a policy may have.
 const NAMES: usize = 5;
 
@@ -63,8 +65,7 @@ fn of_mapping(mapping: &Mapping, is_ended: bool, settings: &Settings) -> Option<
     if matches!(mapping.resolution, Resolution::Catalogue(_)) {
         return Some("is looked up in Consul's catalogue, which no route refers to".to_owned());
     }
-    if mapping.resolution == Resolution::Dns
-        && let Host::Name(name) = &mapping.service.host
+    if let Some(Service { host: Host::Name(name), .. }) = only(mapping)
         && super::backends::object(name, settings).is_none()
     {
         return Some(format!("goes to {name}, which is no Service, and a route refers to Services alone"));
@@ -79,13 +80,26 @@ fn of_mapping(mapping: &Mapping, is_ended: bool, settings: &Settings) -> Option<
                 .to_owned(),
         );
     }
-    hostname(origination, &mapping.service.host)
+    hostname(origination, mapping)
         .is_none()
         .then(|| "begins TLS without a name of its own to ask for, which a BackendTLSPolicy has".to_owned())
 }
 
+/// The one service that a mapping goes to, unless it has several or none.
+pub(super) fn only(mapping: &Mapping) -> Option<&Service> {
+    match &mapping.resolution {
+        Resolution::Dns => Some(&mapping.service),
+        Resolution::Targets(targets) => match &targets[..] {
+            [target] if target.weight > 0 => Some(&target.service),
+            _ => None,
+        },
+        Resolution::Fixed(_) | Resolution::Catalogue(_) => None,
+    }
+}
+
 /// The name that upstreams are asked for.
-pub(super) fn hostname<'a>(origination: &'a Origination, host: &'a Host) -> Option<&'a str> {
+pub(super) fn hostname<'a>(origination: &'a Origination, mapping: &'a Mapping) -> Option<&'a str> {
+    let host = only(mapping).map_or(&mapping.service.host, |service| &service.host);
     match (&origination.server_name, host) {
         (NameSent::Fixed(name), _) => Some(name),
         (NameSent::Host, Host::Name(name)) => Some(name),
@@ -108,15 +122,15 @@ pub(super) fn tell(route: &Route, draft: &mut Draft<'_>) {
         draft.lose(whose, "tells sinks of its connections, of which the Gateway API says nothing");
     }
     if let Downstream::Terminate(termination) = &route.downstream {
-        tell_ended(termination, draft);
+        tell_ended(termination, &route.matcher, draft);
     }
     for mapping in &route.mappings {
         tell_mapping(mapping, draft);
     }
 }
 
-fn tell_ended(termination: &Termination, draft: &mut Draft<'_>) {
-    let Termination { name, certificates, named, clients, parameters } = termination;
+fn tell_ended(termination: &Termination, matcher: &Matcher, draft: &mut Draft<'_>) {
+    let Termination { name, certificates: _, named, clients, parameters } = termination;
     if matches!(clients, ClientCertificates::Verified(_)) {
         draft.lose(name, "asks clients for certificates that need not be there; a Gateway requires them, or asks for none, as here");
     }
@@ -124,16 +138,32 @@ fn tell_ended(termination: &Termination, draft: &mut Draft<'_>) {
     if ciphers.is_some() || groups.is_some() {
         draft.lose(name, "restricts ciphers or groups, and tls.options of a listener do not");
     }
-    let all: Vec<_> = identities(termination);
-    if certificates.len() > 1 || *named != by_own_names(&all) {
+    let all = identities(termination, matcher);
+    let is_alike = match own(termination, matcher) {
+        Some(_) => all.len() < 2,
+        None => *named == by_own_names(&all),
+    };
+    if !is_alike {
         draft.lose(name, "shows certificates for other names than those in them, by which a Gateway goes");
     }
 }
 
-/// Each once, the one for all first.
-pub(super) fn identities(termination: &Termination) -> Vec<&Identity> {
+/// The certificates of every name that a route takes, where they are the same.
+fn own<'a>(termination: &'a Termination, matcher: &Matcher) -> Option<&'a Certificates> {
+    match matcher {
+        Matcher::Tls { name, .. } => shown(termination, name),
+        Matcher::Any | Matcher::Cleartext => None,
+    }
+}
+
+/// What clients of a route may be shown, each once, the one for all first.
+pub(super) fn identities<'a>(termination: &'a Termination, matcher: &Matcher) -> Vec<&'a Identity> {
     let mut all: Vec<&Identity> = Vec::new();
-    for identity in termination.identities() {
+    let identities: Vec<_> = match own(termination, matcher) {
+        Some(certificates) => certificates.iter().collect(),
+        None => termination.identities().collect(),
+    };
+    for identity in identities {
         if !all.contains(&identity) {
             all.push(identity);
         }
@@ -184,7 +214,7 @@ fn tell_mapping(mapping: &Mapping, draft: &mut Draft<'_>) {
         );
     }
     let Verification::Chain { authorities, names, depth } = &origination.verification else { return };
-    if depth.is_some() {
+    if depth.is_some_and(|depth| depth < DEEPEST) {
         draft.lose(&mapping.name.0, "restricts how long its upstream's chain may be, which no policy does");
     }
     if matches!(authorities, Authorities::Given(trust) if !trust.revoked.is_empty()) {

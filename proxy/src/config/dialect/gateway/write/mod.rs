@@ -82,7 +82,9 @@ fn gather<'a>(config: &'a Config, draft: &mut Draft<'_>) -> Vec<Standing<'a>> {
             let bind = listener.bind.to_string();
             draft.lose(&bind, "no Gateway says how long its queue is, or whether clients are probed");
         }
-        let is_narrow = kept.iter().any(|route| route.downstream != kept[0].downstream);
+        // Clients of one hostname are shown what is in force there, and no more.
+        let is_narrow =
+            kept.iter().any(|route| route.downstream != kept[0].downstream || has_named(&route.downstream));
         for route in kept {
             let (port, address) = (listener.bind.port(), listener.bind.ip());
             let same = standing
@@ -98,6 +100,10 @@ fn gather<'a>(config: &'a Config, draft: &mut Draft<'_>) -> Vec<Standing<'a>> {
         lacks::tell(route, draft);
     }
     standing
+}
+
+fn has_named(downstream: &Downstream) -> bool {
+    matches!(downstream, Downstream::Terminate(termination) if !termination.named.is_empty())
 }
 
 fn whose(route: &Route, listener: &Listener) -> String {

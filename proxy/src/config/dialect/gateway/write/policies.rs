@@ -23,7 +23,7 @@ impl Policies {
     /// Notes how a mapping reaches its Service.
     pub(super) fn ask(&mut self, service: &ObjectName, mapping: &Mapping, draft: &mut Draft<'_>) {
         let asked = mapping.originate.as_ref().and_then(|origination| {
-            let hostname = lacks::hostname(origination, &mapping.service.host)?;
+            let hostname = lacks::hostname(origination, mapping)?;
             Some(Asked { hostname: hostname.to_owned(), origination: Arc::clone(origination) })
         });
         match self.0.iter().find(|(known, _)| known == service) {

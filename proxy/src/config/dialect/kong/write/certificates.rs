@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::SignatureAlgorithm;
 use serde_json::{Value, json};
 
-use crate::config::dialect::write::{self, Draft};
+use crate::config::dialect::write::{self, Draft, shown};
 use crate::config::model::{
     ClientCertificates, Downstream, Identity, Matcher, NamePattern, Parameters, Route, Termination, Trust,
 };
@@ -33,22 +33,27 @@ impl Certificates {
             })
             .collect();
         let Some((first, _)) = ended.first() else { return };
-        let shown =
+        let all =
             |termination: &Arc<Termination>| (termination.certificates.clone(), termination.named.clone());
-        let is_one = ended.iter().all(|(other, _)| shown(other) == shown(first));
+        let is_one = ended.iter().all(|(other, _)| all(other) == all(first));
         for (termination, pattern) in &ended {
             self.without_words(termination, draft);
-            for (name, certificates) in &termination.named {
-                self.name(name.to_string(), certificates, termination, draft);
-            }
-            if !is_one {
-                if matches!(pattern, NamePattern::Suffix(_) | NamePattern::Prefix(_)) {
-                    draft.lose(
-                        &termination.name,
-                        format!("its certificate is for every name that is {pattern}, and Kong's for one label in place of the star"),
-                    );
+            // The names of a route are its own where others end TLS in other ways.
+            match shown(termination, pattern).filter(|_| !is_one) {
+                Some(certificates) => {
+                    if matches!(pattern, NamePattern::Suffix(_) | NamePattern::Prefix(_)) {
+                        draft.lose(
+                            &termination.name,
+                            format!("its certificate is for every name that is {pattern}, and Kong's for one label in place of the star"),
+                        );
+                    }
+                    self.name(pattern.to_string(), certificates, termination, draft);
                 }
-                self.name(pattern.to_string(), &termination.certificates, termination, draft);
+                None => {
+                    for (name, certificates) in &termination.named {
+                        self.name(name.to_string(), certificates, termination, draft);
+                    }
+                }
             }
         }
         if !self.names.contains_key(FOR_ALL) {

@@ -86,8 +86,7 @@ fn standing_on<'a>(
             continue;
         }
         is_any = true;
-        // What every address refuses without a route needs none.
-        if route.matcher == Matcher::Any && route.mappings.is_empty() && route.between.is_everyone() {
+        if route::is_for_nobody(route) {
             continue;
         }
         match standing.iter_mut().find(|other| other.route == route) {

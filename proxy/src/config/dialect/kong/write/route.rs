@@ -15,6 +15,9 @@ use crate::config::model::{
 /// What no route of Kong's can ask for: without it, a route would take other connections than its own, or let in whom
 /// it should not.
 pub(super) fn lacks(route: &Route, listener: &Listener, is_version_1: bool) -> Option<String> {
+    if is_for_nobody(route) {
+        return None;
+    }
     if listener.prelude.is_some() {
         return Some(
             "is asked for TLS in PostgreSQL's words, which no listener of Kong's answers".to_owned(),
@@ -57,6 +60,11 @@ pub(super) fn lacks(route: &Route, listener: &Listener, is_version_1: bool) -> O
         ),
         (Matcher::Any | Matcher::Cleartext, _) => None,
     }
+}
+
+/// Refuses whatever comes, as every address does without a route.
+pub(super) fn is_for_nobody(route: &Route) -> bool {
+    route.matcher == Matcher::Any && route.mappings.is_empty() && route.between.is_everyone()
 }
 
 fn begins_tls(route: &Route) -> bool {

@@ -96,8 +96,16 @@ fn targets(route: &Route, draft: &mut Draft<'_>) -> Value {
     {
         draft.lose(&mapping.name.0, format!("has weights beyond {HEAVIEST}, and they become that"));
     }
+    // Of the same target there is no second.
+    let mut once: Vec<(String, u32)> = Vec::with_capacity(targets.len());
+    for (target, weight) in targets {
+        match once.iter_mut().find(|(known, _)| *known == target) {
+            Some((_, sum)) => *sum = sum.saturating_add(weight),
+            None => once.push((target, weight)),
+        }
+    }
     let written =
-        targets.iter().map(|(target, weight)| json!({ "target": target, "weight": weight.min(&HEAVIEST) }));
+        once.iter().map(|(target, weight)| json!({ "target": target, "weight": weight.min(&HEAVIEST) }));
     written.collect()
 }
 
