@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::{Format, Report};
 use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::inventory::Inventory;
 use crate::config::model::Config;
 
 fn finding(severity: Severity, discarded: bool) -> Diagnostic {
@@ -17,13 +18,14 @@ fn finding(severity: Severity, discarded: bool) -> Diagnostic {
 }
 
 fn written(diagnostics: &[Diagnostic], format: Format) -> String {
-    let config = Config::default();
+    let (config, inventory) = (Config::default(), Inventory::default());
     let report = Report {
         diagnostics,
         config: &config,
         served: Vec::new(),
         status: &[],
         resolved: None,
+        inventory: &inventory,
         listeners: 1,
         mappings: 2,
         discarded: 1,

@@ -41,11 +41,18 @@ Examples:
 /// `sluice convert --help`.
 pub(super) const CONVERT: &str = "\
 Writes YAML to standard output, and what it does not say, a line each, to standard error. Exits 0 when it says
-everything, 1 when something has no words in the other dialect, 64 when something of the input is in error.
+everything, 1 when something has no words in the other dialect, 64 when something of the input is in error. What
+belongs to kong.conf stands in the first lines of the YAML as comments, and on standard error behind \"set:\".
 
 Examples:
   What has no words there, and nothing else:
-    sluice convert --to ambassador mappings.yaml > /dev/null
+    sluice convert --to gateway mappings.yaml > /dev/null
+  Away from Kong, whose addresses are in kong.conf:
+    sluice convert --to gateway --kong-conf /etc/kong/kong.conf kong.yaml > gateway.yaml
+  To Kong, and from it again:
+    sluice convert --to kong --keys mappings.yaml > kong.yaml
+    sed -n 's/^# //p' kong.yaml > kong.conf
+    sluice check --kong-conf kong.conf kong.yaml
   With the certificates and keys:
     sluice convert --to ambassador --keys mappings.yaml > converted.yaml
   Whether it means the same:

@@ -45,6 +45,12 @@ impl Kind {
     }
 }
 
+/// Whether a resource's kind is one of those.
+pub(in crate::config::dialect) fn knows(resource: &Resource<'_>) -> bool {
+    let is_own = resource.api_version.split_once('/').is_some_and(|(group, _)| group == GROUP);
+    is_own && NAMES.iter().any(|(name, ..)| *name == resource.kind)
+}
+
 /// The kind of a resource that is to be read; others are counted or found fault with.
 pub(super) fn of(
     resource: &Resource<'_>,

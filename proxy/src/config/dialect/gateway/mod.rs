@@ -51,6 +51,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::model::ResourceStatus;
 use crate::config::settings::Settings;
 
+pub(super) use kind::knows;
 pub(super) use write::write;
 
 /// What resources are read against.
