@@ -148,6 +148,7 @@ fn routes_stand_in_the_order_in_which_they_are_tried() {
   TLS of any name or none, TLS is passed through
     to any:1 (TCPMapping default/any)
   anything else: refused
+recognised: Ambassador: 6 TCPMapping
 1 listener, 6 mappings, 0 errors, 0 warnings
 ";
     assert_eq!(sluice(&["check", &path]).stdout, expected);

@@ -7,6 +7,7 @@
 mod harness;
 
 mod access;
+mod aws;
 mod check;
 mod command;
 mod convert;

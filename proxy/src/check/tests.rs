@@ -66,13 +66,14 @@ fn only_what_costs_something_is_bad() {
     for (diagnostic, good) in cases {
         let discarded = usize::from(diagnostic.discarded);
         let (diagnostics, config) = (std::slice::from_ref(&diagnostic), Config::default());
-        let served = Vec::new();
+        let (served, inventory) = (Vec::new(), Inventory::default());
         let report = Report {
             diagnostics,
             config: &config,
             served,
             status: &[],
             resolved: None,
+            inventory: &inventory,
             listeners: 0,
             mappings: 0,
             discarded,

@@ -11,10 +11,10 @@ use super::values::OrNone;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {name}={value:?}: {why}; correct or unset it, or say {flag} instead")]
 pub struct EnvError {
-    name: &'static str,
-    value: String,
-    why: String,
-    flag: &'static str,
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    pub(super) why: String,
+    pub(super) flag: &'static str,
 }
 
 /// Everything the variables say. One that is empty says nothing, as in Ambassador.

@@ -21,12 +21,18 @@ pub enum KongConfError {
         source: io::Error,
     },
     /// One of its values.
-    #[error("kong-conf {path}: {source}")]
+    #[error("kong-conf {path}: {key} = {value}: {why}; correct it, or say {flag} instead")]
     Value {
         /// Which file.
         path: PathBuf,
-        /// Which value, and why.
-        source: EnvError,
+        /// As the file has it.
+        key: String,
+        /// What cannot be meant.
+        value: String,
+        /// Why not.
+        why: String,
+        /// What says the same.
+        flag: &'static str,
     },
 }
 
@@ -82,7 +88,10 @@ pub fn kong_conf(path: &Path) -> Result<Overrides, KongConfError> {
     let entries: HashMap<String, OsString> = text.lines().filter_map(entry).collect();
     // It names no other file like itself.
     let says = kong_env(&|name| entries.get(name).filter(|_| name != "KONG_CONF").cloned());
-    says.map_err(|source| KongConfError::Value { path: path.to_path_buf(), source })
+    says.map_err(|EnvError { name, value, why, flag }| {
+        let key = name.trim_start_matches("KONG_").to_ascii_lowercase();
+        KongConfError::Value { path: path.to_path_buf(), key, value, why, flag }
+    })
 }
 
 fn entry(line: &str) -> Option<(String, OsString)> {

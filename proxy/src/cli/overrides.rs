@@ -168,6 +168,9 @@ pub struct Overrides {
     #[arg(long, env = "SLUICE_FORCE_SECRET_VALIDATION", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Ambassador")]
     pub force_secret_validation: Option<bool>,
 
+    /// GatewayClasses of which controllers are served, with commas between [default: sluice.dev/gateway,gateway.k8s.aws/nlb]
+    #[arg(long, env = "SLUICE_GATEWAY_CONTROLLERS", value_name = "NAMES", help_heading = "Gateway API")]
+    pub gateway_controllers: Option<Controllers>,
     /// Kong's own settings, read for what the flags below, their variables and the settings file do not say (KONG_CONF) [default: ""]
     #[arg(long, env = "SLUICE_KONG_CONF", value_name = "FILE", help_heading = "Kong")]
     pub kong_conf: Option<String>,
@@ -201,10 +204,6 @@ pub struct Overrides {
     /// Send every upstream of Kong's a PROXY header of version 1 (KONG_NGINX_SPROXY_PROXY_PROTOCOL) [default: false]
     #[arg(long, env = "SLUICE_KONG_PROXY_PROTOCOL", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", help_heading = "Kong")]
     pub kong_proxy_protocol: Option<bool>,
-
-    /// GatewayClasses of which controllers are served, with commas between [default: sluice.dev/gateway,gateway.k8s.aws/nlb]
-    #[arg(long, env = "SLUICE_GATEWAY_CONTROLLERS", value_name = "NAMES", help_heading = "Gateway API")]
-    pub gateway_controllers: Option<Controllers>,
 }
 
 /// Text for people, or JSON for programs.

@@ -17,10 +17,10 @@ pub struct Settings {
     pub paths: Vec<PathBuf>,
     /// Which resources are meant for this process.
     pub ambassador: Ambassador,
-    /// What Kong keeps in kong.conf; apart, since settings are handed about by value.
-    pub kong: Box<Kong>,
     /// Controllers whose GatewayClasses are served (`spec.controllerName`).
     pub gateway_controllers: Vec<String>,
+    /// What Kong keeps in kong.conf; apart, since settings are handed about by value.
+    pub kong: Box<Kong>,
     /// Defaults for mappings that say nothing.
     pub timeouts: Timeouts,
     /// What is asked of the certificates of upstreams for which nobody names an authority.
@@ -225,6 +225,7 @@ impl Default for Settings {
                 bind_address: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
                 force_secret_validation: false,
             },
+            gateway_controllers: GATEWAY_CONTROLLERS.map(str::to_owned).to_vec(),
             kong: Box::new(Kong {
                 stream_listen: "off".into(),
                 router_flavor: "traditional_compatible".into(),
@@ -237,7 +238,6 @@ impl Default for Settings {
                 proxy_ssl_verify: false,
                 proxy_protocol: false,
             }),
-            gateway_controllers: GATEWAY_CONTROLLERS.map(str::to_owned).to_vec(),
             timeouts: Timeouts {
                 connect: Duration::from_secs(3),
                 idle: None,

@@ -12,7 +12,7 @@ use crate::config::fuzzing as config;
 pub type Target = fn(&[u8]);
 
 /// By name, which is that of a folder of `tests/fuzz/corpus`.
-const TARGETS: [(&str, Target); 9] = [
+const TARGETS: [(&str, Target); 10] = [
     ("authorities", config::authorities),
     ("client-hello", hello::client_hello),
     ("documents", config::documents),

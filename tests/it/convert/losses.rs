@@ -5,6 +5,23 @@
 pub(super) const LOSSES: &[(&str, &str, &[&str])] = &[
     ("access", "gateway", &["TCPMapping default/ledger: refuses some clients"]),
     (
+        "aws/nlb",
+        "kong",
+        &[
+            "Gateway default/databases listener orders: restricts versions",
+            "TCPRoute default/orders backend orders:5432: tries every endpoint where none is healthy",
+            "TCPRoute default/orders backend orders:5432: counts checks without an answer in time with those that fail",
+            "TCPRoute default/orders backend orders:5432: asks its upstream for no name",
+        ],
+    ),
+    (
+        "aws/nlb",
+        "gateway",
+        &[
+            "TCPRoute default/orders backend orders:5432: begins TLS without a look at the upstream's certificate",
+        ],
+    ),
+    (
         "canary",
         "kong",
         &["TCPMapping default/orders: the 2 mappings of its route become targets of one upstream"],

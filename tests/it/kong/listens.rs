@@ -130,3 +130,30 @@ fn kong_conf_and_variables_of_deck_are_read() {
     let ended = sluice_with(&["check", &path, "--kong-conf", &conf], &[], "");
     assert!(ended.stdout.contains("DECK_HOST is not set"), "{ended:?}");
 }
+
+/// Files of both systems in one directory; an address that both ask for is the first file's.
+#[test]
+fn kongs_files_stand_beside_ambassadors() {
+    let site = Site::new();
+    let [one, two] = [Backend::named(&site.at(7001), "one"), Backend::named(&site.at(7002), "two")];
+    let mapping = |name: &str, port: u16| {
+        format!(
+            "---\napiVersion: getambassador.io/v3alpha1\nkind: TCPMapping\nmetadata: {{name: {name}}}\n\
+             spec: {{address: {}, port: {port}, service: \"{}\"}}\n",
+            site.host, one.address
+        )
+    };
+    let routes = json!([{"protocols": ["tcp"], "sources": [{"ip": "127.0.0.0/8"}]}]);
+    let kong = document("3.0", json!({"services": [service("two", &tcp(two.address), routes)]}));
+    let text = format!("{}{}---\n{kong}\n", mapping("a", 9000), mapping("b", 9001));
+    let listen = [site.at(9001), site.at(9002)].join(", ");
+    let mut sluice = start(&text, &listen, &[]);
+    assert_eq!([9000, 9001, 9002].map(|port| answer(&site.at(port))), ["one", "one", "two"]);
+    sluice.closed();
+    let words = sluice.last_words();
+    assert!(words.contains("service two"), "{words}");
+    let ended = sluice_with(&["check", &file(&text), "--kong-stream-listen", &listen], &[], "");
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    let said = format!("{} is already TCPMapping default/b's", site.at(9001));
+    assert!(ended.stdout.contains(&said) && ended.stdout.contains("stream_listen"), "{ended:?}");
+}

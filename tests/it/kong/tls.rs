@@ -52,9 +52,8 @@ fn passthrough_and_ended_tls_stand_side_by_side_on_a_port() {
 }
 
 /// A `tls` route for everybody, with these certificates.
-fn everybody(site: &Site, echo: &Backend, version: &str, certificates: serde_json::Value) -> String {
+fn everybody(echo: &Backend, version: &str, certificates: serde_json::Value) -> String {
     let routes = json!([{"protocols": ["tls"], "sources": [{"ip": "0.0.0.0/0"}]}]);
-    let _ = site;
     document(
         version,
         json!({"services": [service("echo", &tcp(echo.address), routes)], "certificates": certificates}),
@@ -85,7 +84,7 @@ fn names_have_their_certificates() {
             certificate("behind", &behind, &["www.wildcard.*"]),
         ];
         all.extend(rest.as_array().unwrap().iter().cloned());
-        everybody(&site, &echo, "3.0", all.into())
+        everybody(&echo, "3.0", all.into())
     };
     let (chain, key) = (file("default.crt", &default.chain), file("default.key", &default.key));
     let flags = ["--kong-ssl-cert", &chain, "--kong-ssl-cert-key", &key];
@@ -109,12 +108,40 @@ fn names_have_their_certificates() {
     shows("www.wildcard.com", &exact);
 }
 
+/// K33: an address in the place of a name gets the default certificate, as in Kong. What is no name at all does so in
+/// Kong, too; here, where no handshake could go on with it (RFC 6066), it ends the connection.
+#[test]
+fn names_that_are_none_meet_no_certificate_but_the_default() {
+    let ca = Ca::new();
+    let (own, default) = (ca.leaf(&["a.test"]), ca.leaf(&["default.test"]));
+    let site = Site::new();
+    let echo = Backend::echo(&site.at(7001));
+    let text = everybody(&echo, "3.0", json!([certificate("own", &own, &["a.test", "*.a.test"])]));
+    let (chain, key) = (file("default.crt", &default.chain), file("default.key", &default.key));
+    let flags = ["--kong-ssl-cert", &chain, "--kong-ssl-cert-key", &key];
+    let mut sluice = start(&text, &format!("{} ssl", site.at(8443)), &flags);
+    let shown = |name: &str| {
+        let said = run("openssl", &["s_client", "-connect", &site.at(8443), "-servername", name], b"");
+        let begin = said.find("-----BEGIN CERTIFICATE");
+        begin.map(|begin| said[begin..].split("-----END").next().unwrap().to_owned())
+    };
+    let body = |leaf: &Leaf| leaf.chain.replace("\r\n", "\n").split("-----END").next().unwrap().to_owned();
+    for (name, leaf) in [("a.test", &own), ("b.a.test", &own), ("192.0.2.1", &default)] {
+        assert_eq!(shown(name), Some(body(leaf)), "{name}");
+        sluice.closed();
+    }
+    for name in ["a.test:443", "a.test:x", "192.0.2.1:443", "a b", "*.a.*", "a.*.test"] {
+        assert_eq!(shown(name), None, "{name}");
+        assert_eq!(sluice.closed()["reason"], "hello_malformed", "{name}");
+    }
+}
+
 /// Where nobody gives a certificate one of localhost is made, and stays for the life of the process.
 #[test]
 fn without_any_certificate_one_is_made() {
     let site = Site::new();
     let echo = Backend::echo(&site.at(7001));
-    let text = everybody(&site, &echo, "3.0", json!([]));
+    let text = everybody(&echo, "3.0", json!([]));
     let mut sluice = start(&text, &format!("{} ssl", site.at(8443)), &[]);
     let shown = || {
         let said = run("openssl", &["s_client", "-connect", &site.at(8443), "-servername", "x.test"], b"");

@@ -10,12 +10,11 @@ use crate::harness::sluice::Sluice;
 use crate::harness::tls::{Ca, backend, greeting, hello};
 
 /// A service of TLS with these fields, in front of port 7001.
-fn document_of(site: &Site, host: &str, fields: Value, more: Value) -> String {
+fn document_of(host: &str, fields: Value, more: Value) -> String {
     let mut service = json!({
         "name": "pay", "protocol": "tls", "host": host, "port": 7001,
         "routes": [{"protocols": ["tcp"], "destinations": [{"port": 9000}]}],
     });
-    let _ = site;
     service.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let mut entities = json!({"services": [service]});
     entities.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -23,7 +22,7 @@ fn document_of(site: &Site, host: &str, fields: Value, more: Value) -> String {
 }
 
 fn serve(site: &Site, host: &str, fields: Value, more: Value) -> Sluice {
-    start(&document_of(site, host, fields, more), &site.at(9000), &["--hosts-file", &hosts(site)])
+    start(&document_of(host, fields, more), &site.at(9000), &["--hosts-file", &hosts(site)])
 }
 
 /// `pay.test` is where the upstream is.
@@ -53,7 +52,7 @@ fn the_host_is_asked_for_unless_it_is_an_address() {
     let _backend = backend(&site.at(7001), "tls", leaf.server());
     let mut sluice = serve(&site, &site.host, json!({}), json!({}));
     assert_eq!(said(&site), "tls - unknown");
-    sluice.reload(&document_of(&site, "pay.test", json!({}), json!({})));
+    sluice.reload(&document_of("pay.test", json!({}), json!({})));
     assert_eq!(said(&site), "tls pay.test unknown");
 }
 
@@ -95,7 +94,7 @@ fn the_services_certificate_is_shown_while_it_has_one() {
     let with = |fields: Value| {
         let certificates =
             json!({"certificates": [certificate("own", &own, &[]), certificate("other", &other, &[])]});
-        document_of(&site, "pay.test", fields, certificates)
+        document_of("pay.test", fields, certificates)
     };
     let mut sluice = start(&with(json!({})), &site.at(9000), &["--hosts-file", &hosts(&site)]);
     let mut bytes = Vec::new();
@@ -118,7 +117,7 @@ fn upstreams_are_verified_where_that_is_wanted() {
     let _backend = backend(&site.at(7001), "tls", leaf.server());
     let authorities =
         json!({"ca_certificates": [{"id": "right", "cert": ca.pem}, {"id": "wrong", "cert": other.pem}]});
-    let with = |host: &str, fields: Value| document_of(&site, host, fields, authorities.clone());
+    let with = |host: &str, fields: Value| document_of(host, fields, authorities.clone());
     let on = |id: &str| json!({"tls_verify": true, "ca_certificates": [id]});
     let mut sluice = start(&with("pay.test", json!({})), &site.at(9000), &["--hosts-file", &hosts(&site)]);
     assert_eq!(said(&site), "tls pay.test unknown");
@@ -152,11 +151,8 @@ fn kongs_own_authorities_vouch_for_services_that_name_none() {
     let _backend = backend(&site.at(7001), "tls", leaf.server());
     let authority = crate::harness::program::file("ca.pem", &ca.pem);
     let flags = ["--hosts-file", &hosts(&site), "--kong-lua-ssl-trusted-certificate", &authority];
-    let _sluice = start(
-        &document_of(&site, "pay.test", json!({"tls_verify": true}), json!({})),
-        &site.at(9000),
-        &flags,
-    );
+    let _sluice =
+        start(&document_of("pay.test", json!({"tls_verify": true}), json!({})), &site.at(9000), &flags);
     assert_eq!(said(&site), "tls pay.test unknown");
 }
 
@@ -170,7 +166,7 @@ fn a_chain_may_be_no_longer_than_its_depth() {
     let authorities = json!({"ca_certificates": [{"id": "right", "cert": ca.pem}]});
     let with = |depth: u8| {
         let fields = json!({"tls_verify": true, "ca_certificates": ["right"], "tls_verify_depth": depth});
-        document_of(&site, "pay.test", fields, authorities.clone())
+        document_of("pay.test", fields, authorities.clone())
     };
     let mut sluice = start(&with(0), &site.at(9000), &["--hosts-file", &hosts(&site)]);
     expect_refused(&site, &mut sluice);

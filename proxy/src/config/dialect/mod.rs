@@ -125,6 +125,7 @@ pub(super) fn lower<'a>(
         config_maps: &config_maps,
         cluster: &cluster,
         namespaces: &namespaces,
+        files,
         holders: &Holders::new(&claims),
         settings,
     };

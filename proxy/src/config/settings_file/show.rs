@@ -18,8 +18,8 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
     let Settings {
         paths: _,
         ambassador,
-        kong,
         gateway_controllers,
+        kong,
         timeouts,
         upstream_tls_verify,
         certificate_map,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::attach::{Attachment, Attachments};
 use super::backend::Backend;
+use super::class::Class;
 use super::hostname::Hostname;
 use super::judged::Gateway;
 use super::kind::Kind;
@@ -15,7 +16,7 @@ use super::route::Route;
 use super::sites::Sites;
 use super::spec::{ListenerSpec, Mode, Protocol};
 use crate::config::dialect::merge::Claim;
-use crate::config::model::{self, Downstream, Listener, Matcher, NamePattern, SocketOptions};
+use crate::config::model::{self, Access, Downstream, Listener, Matcher, NamePattern, SocketOptions};
 
 /// All that was attached to something.
 pub(super) struct Attached<'a> {
@@ -56,7 +57,8 @@ impl Attached<'_> {
         let (mut routes, mut seen) = (Vec::new(), HashSet::new());
         let mut any = false;
         for (place, (gateway, listener, spec)) in members.iter().enumerate() {
-            for route in self.routes_at(*gateway, *listener, spec, mappings) {
+            let is_alone = members.len() == 1;
+            for route in self.routes_at(*gateway, *listener, (spec, is_alone), mappings) {
                 any = true;
                 if seen.insert(route.matcher.clone()) {
                     routes.push(route);
@@ -77,10 +79,11 @@ impl Attached<'_> {
         &self,
         gateway: usize,
         listener: usize,
-        spec: &ListenerSpec,
+        (spec, is_alone): (&ListenerSpec, bool),
         mappings: &mut Mappings<'_>,
     ) -> Vec<model::Route> {
         let judged = &self.gateways[gateway].listeners[listener];
+        let of_aws = self.gateways[gateway].class == Class::AwsNlb;
         if !judged.is_programmed(spec) {
             return Vec::new();
         }
@@ -88,12 +91,14 @@ impl Attached<'_> {
             Some(termination) => Downstream::Terminate(Arc::clone(termination)),
             None => Downstream::Raw,
         };
-        let (mut routes, mut has_tcp) = (Vec::new(), false);
+        let (mut routes, mut is_taken) = (Vec::new(), false);
         for attachment in self.attachments.get(&(gateway, listener)).into_iter().flatten() {
             let (route, backends) = &self.routes[attachment.route];
-            if route.kind == Kind::TcpRoute && std::mem::replace(&mut has_tcp, true) {
+            // A network load balancer tells no connections apart by name.
+            let takes_all = route.kind == Kind::TcpRoute || of_aws;
+            if takes_all && std::mem::replace(&mut is_taken, true) {
                 let message = format!(
-                    "an older TCPRoute has the listener {:?} of {}; this one takes no connection there",
+                    "an older route has the listener {:?} of {}; this one takes no connection there",
                     spec.name,
                     self.gateways[gateway].report.resource()
                 );
@@ -101,9 +106,18 @@ impl Attached<'_> {
                 continue;
             }
             let (shares, refused) = mappings.of(route, backends, &self.gateways[gateway], spec);
-            for (matcher, own) in matchers(route, attachment, spec) {
+            let matchers = match (of_aws && is_alone, spec.mode) {
+                (true, Some(Mode::Terminate)) => {
+                    vec![(Matcher::Tls { name: NamePattern::Everything, alpn: Vec::new() }, None)]
+                }
+                (true, _) => vec![(Matcher::Any, None)],
+                (false, _) => matchers(route, attachment, spec),
+            };
+            let allow = mappings.sources(&self.gateways[gateway]);
+            for (matcher, own) in matchers {
                 let route = model::Route {
                     refused,
+                    access: Access { allow: allow.clone(), ..Access::default() },
                     ..model::Route::new(matcher, downstream.clone(), shares.clone())
                 };
                 routes.push((own, route));

@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::class::{Class, GatewayClass};
+use super::aws::{Aws, Combined};
+use super::class::{Class, Classes, GatewayClass};
 use super::conflict;
 use super::id::Head;
 use super::kind::GROUP;
-use super::reference::ObjectRef;
 use super::spec::{GatewaySpec, ListenerSpec, Mode, Protocol};
 use super::status::Fault;
 use super::store::{Referrer, Store, Words};
@@ -17,13 +17,22 @@ use crate::config::dialect::report::Report;
 use crate::config::model::{Identity, Termination};
 use crate::config::settings::Settings;
 
+/// What a Gateway is judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Judge<'a> {
+    pub(super) classes: &'a Classes,
+    pub(super) store: &'a Store<'a>,
+    pub(super) aws: &'a Aws<'a>,
+    pub(super) settings: &'a Settings,
+}
+
 /// A Gateway that is served here.
 #[derive(Debug)]
 pub(super) struct Gateway {
     pub(super) head: Head,
     pub(super) class: Class,
-    /// Where its controller's own settings are: of its class, and its own.
-    pub(super) parameters: [Option<ObjectRef>; 2],
+    /// What it goes by besides, where its class is Amazon's.
+    pub(super) aws: Combined,
     pub(super) spec: GatewaySpec,
     /// Why it is not taken up at all.
     pub(super) refused: Option<Fault>,
@@ -67,9 +76,9 @@ impl Gateway {
         class: &GatewayClass,
         spec: GatewaySpec,
         report: Report,
-        store: &Store<'_>,
-        settings: &Settings,
+        from: &Judge<'_>,
     ) -> Self {
+        let Judge { store, aws, settings, .. } = *from;
         let by = Referrer { kind: "Gateway", namespace: &head.id.namespace, report: &report };
         let words = Words { broken: "InvalidClientCertificateRef", kind: "InvalidClientCertificateRef" };
         let client =
@@ -79,7 +88,19 @@ impl Gateway {
             report.error("spec.tls.backend.clientCertificateRef", message);
         }
         let conflicts = conflict::among(&spec.listeners);
-        let refused = refused(class.class, &spec, &report);
+        let (of_aws, unknown) = match class.class {
+            Class::Strict => (None, None),
+            Class::AwsNlb => {
+                match aws.combined(class.parameters.as_ref(), spec.parameters.as_ref(), &head.id.namespace) {
+                    Ok(combined) => (Some(combined), None),
+                    Err(fault) => (None, Some(fault)),
+                }
+            }
+        };
+        if let Some(fault) = &unknown {
+            report.discard("spec.infrastructure.parametersRef", &fault.message);
+        }
+        let refused = refused(class.class, &spec, &report).or(unknown);
         let pending = refused
             .as_ref()
             .map(|fault| Fault::new(PENDING, format!("the Gateway is not accepted: {}", fault.message)));
@@ -87,7 +108,11 @@ impl Gateway {
         let listeners = spec.listeners.iter().zip(conflicts).map(|(listener, conflicted)| {
             let (kinds, wrong_kinds) = kinds(class.class, listener);
             let terminated = match listener.mode {
-                Some(Mode::Terminate) => terminate(class.class, &head, &spec, listener, by, store),
+                // Without its parameters it is not served, whatever it would show.
+                Some(Mode::Terminate) if refused.is_none() => {
+                    let of_aws = of_aws.map(|combined| (aws, combined));
+                    terminate(of_aws, &head, &spec, listener, by, store)
+                }
                 _ => Default::default(),
             };
             let refused = conflicted
@@ -109,20 +134,8 @@ impl Gateway {
             judged
         });
         let listeners = listeners.collect();
-        let parameters = [class.parameters.clone(), spec.parameters.clone()];
-        let gateway = Self { head, class: class.class, parameters, spec, refused, listeners, client, report };
-        gateway.tell_parameters();
-        gateway
-    }
-
-    fn tell_parameters(&self) {
-        for parameters in self.parameters.iter().flatten().filter(|_| self.class == Class::AwsNlb) {
-            let shown = parameters.shown(&self.head.id.namespace);
-            self.report.warn(
-                "",
-                format!("{shown} is not read by this version of sluice; the Gateway is served without"),
-            );
-        }
+        let aws = of_aws.unwrap_or_default();
+        Self { head, class: class.class, aws, spec, refused, listeners, client, report }
     }
 
     /// Each listener, as declared and as judged.

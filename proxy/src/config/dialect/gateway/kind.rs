@@ -11,11 +11,18 @@ use crate::config::settings::Settings;
 pub(super) const GROUP: &str = "gateway.networking.k8s.io";
 
 /// The group of what the AWS Load Balancer Controller adds.
-const AWS: &str = "gateway.k8s.aws";
+pub(super) const AWS: &str = "gateway.k8s.aws";
 
-/// Kinds of the Gateway API that are no misspelling of those read here.
-const OTHERS: [&str; 6] =
-    ["HTTPRoute", "GRPCRoute", "UDPRoute", "ListenerSet", "XListenerSet", "XBackendTrafficPolicy"];
+/// Kinds of these groups that are no misspelling of those read here.
+const OTHERS: [&str; 7] = [
+    "ListenerRuleConfiguration",
+    "HTTPRoute",
+    "GRPCRoute",
+    "UDPRoute",
+    "ListenerSet",
+    "XListenerSet",
+    "XBackendTrafficPolicy",
+];
 
 /// A kind that says something about TCP or TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +33,8 @@ pub(super) enum Kind {
     TlsRoute,
     ReferenceGrant,
     BackendTlsPolicy,
+    LoadBalancerConfiguration,
+    TargetGroupConfiguration,
 }
 
 /// As users write them, in which versions, and what a message calls such a resource.
@@ -38,17 +47,31 @@ const NAMES: [(&str, Kind, &[&str], &str); 6] = [
     ("BackendTLSPolicy", Kind::BackendTlsPolicy, &["v1", "v1alpha3"], "policy"),
 ];
 
+/// The same of Amazon's group.
+const AWS_NAMES: [(&str, Kind, &[&str], &str); 2] = [
+    ("LoadBalancerConfiguration", Kind::LoadBalancerConfiguration, &["v1", "v1beta1"], "configuration"),
+    ("TargetGroupConfiguration", Kind::TargetGroupConfiguration, &["v1", "v1beta1"], "configuration"),
+];
+
 impl Kind {
     /// What a message calls such a resource.
     pub(super) fn noun(self) -> &'static str {
-        NAMES.iter().find(|(_, kind, ..)| *kind == self).map_or("resource", |(.., noun)| noun)
+        NAMES
+            .iter()
+            .chain(&AWS_NAMES)
+            .find(|(_, kind, ..)| *kind == self)
+            .map_or("resource", |(.., noun)| noun)
     }
 }
 
 /// Whether a resource's kind is one of those.
 pub(in crate::config::dialect) fn knows(resource: &Resource<'_>) -> bool {
-    let is_own = resource.api_version.split_once('/').is_some_and(|(group, _)| group == GROUP);
-    is_own && NAMES.iter().any(|(name, ..)| *name == resource.kind)
+    let names: &[_] = match resource.api_version.split_once('/') {
+        Some((GROUP, _)) => &NAMES,
+        Some((AWS, _)) => &AWS_NAMES,
+        _ => &[],
+    };
+    names.iter().any(|(name, ..)| *name == resource.kind)
 }
 
 /// The kind of a resource that is to be read; others are counted or found fault with.
@@ -59,11 +82,15 @@ pub(super) fn of(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Kind> {
     let (group, version) = resource.api_version.split_once('/').unwrap_or_default();
-    if group != GROUP {
-        let why = if group == AWS { Stranger::Later } else { Stranger::Unknown };
-        strangers.meet(why, &format!("kind {} ({})", resource.kind, resource.api_version), &resource.place);
-        return None;
-    }
+    let all: &[_] = match group {
+        GROUP => &NAMES,
+        AWS => &AWS_NAMES,
+        _ => {
+            let described = format!("kind {} ({})", resource.kind, resource.api_version);
+            strangers.meet(Stranger::Unknown, &described, &resource.place);
+            return None;
+        }
+    };
     let refuse = |noun: &'static str, field: &str, message: String, found: &mut Vec<Diagnostic>| {
         let label = resource.label(&settings.ambassador.namespace);
         let report = Report::new(resource.place.clone(), label, noun);
@@ -71,9 +98,9 @@ pub(super) fn of(
         found.extend(report.into_diagnostics());
         None
     };
-    let Some((_, kind, versions, noun)) = NAMES.iter().find(|(name, ..)| *name == resource.kind) else {
+    let Some((_, kind, versions, noun)) = all.iter().find(|(name, ..)| *name == resource.kind) else {
         let other = resource.kind.as_str();
-        let names = NAMES.map(|(name, ..)| name);
+        let names: Vec<_> = all.iter().map(|(name, ..)| *name).collect();
         return match nearest(other, &names).filter(|_| !OTHERS.contains(&other)) {
             None => {
                 let described = format!("kind {other} ({})", resource.api_version);
@@ -90,6 +117,6 @@ pub(super) fn of(
         return Some(*kind);
     }
     let message =
-        format!("{:?} has no {}; write {GROUP}/{}", resource.api_version, resource.kind, versions[0]);
+        format!("{:?} has no {}; write {group}/{}", resource.api_version, resource.kind, versions[0]);
     refuse(noun, "apiVersion", message, found)
 }

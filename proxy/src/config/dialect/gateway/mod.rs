@@ -2,6 +2,7 @@
 
 mod assemble;
 mod attach;
+mod aws;
 mod backend;
 mod class;
 mod conditions;
@@ -25,15 +26,17 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use self::assemble::Attached;
 use self::attach::{Known, Parents};
+use self::aws::Aws;
 use self::backend::Backends;
 use self::class::Classes;
 use self::grant::Grants;
 use self::id::{Head, Id};
-use self::judged::Gateway;
+use self::judged::{Gateway, Judge};
 use self::kind::Kind;
 use self::mapping::Mappings;
 use self::policy::Policies;
@@ -48,6 +51,7 @@ use super::resource::Resource;
 use super::secret::Secrets;
 use super::strangers::Strangers;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::material::Files;
 use crate::config::model::ResourceStatus;
 use crate::config::settings::Settings;
 
@@ -61,6 +65,7 @@ pub(super) struct Sources<'a> {
     pub(super) cluster: &'a Cluster<'a>,
     /// Labels of namespaces.
     pub(super) namespaces: &'a HashMap<String, Vec<(String, String)>>,
+    pub(super) files: &'a RefCell<Files>,
     /// Addresses that other dialects have.
     pub(super) holders: &'a Holders<'a>,
     pub(super) settings: &'a Settings,
@@ -82,7 +87,7 @@ pub(super) fn lower(
     strangers: &mut Strangers,
     found: &mut Vec<Diagnostic>,
 ) -> Lowered {
-    let Sources { secrets, config_maps, cluster, namespaces, holders, settings } = sources;
+    let Sources { secrets, config_maps, cluster, namespaces, files, holders, settings } = sources;
     let mut by_kind = sorted(resources, settings, strangers, found);
     let mut take = |kind| by_kind.remove(&kind).unwrap_or_default();
     let mut statuses = Vec::new();
@@ -95,7 +100,10 @@ pub(super) fn lower(
     let force = settings.ambassador.force_secret_validation;
     let store = Store { secrets, config_maps, grants: &grants, force };
     let policies = Policies::read(take(Kind::BackendTlsPolicy), &store);
-    let (mut gateways, known) = gateways(take(Kind::Gateway), &classes, &store, settings, found);
+    let balancers = take(Kind::LoadBalancerConfiguration);
+    let aws = Aws::read(balancers, take(Kind::TargetGroupConfiguration), secrets, files, settings);
+    let from = Judge { classes: &classes, store: &store, aws: &aws, settings };
+    let (mut gateways, known) = gateways(take(Kind::Gateway), &from, found);
     let sites = sites::sites(&mut gateways, holders, settings.admin);
 
     let mut routes = routes(take(Kind::TcpRoute), Kind::TcpRoute, found);
@@ -110,7 +118,7 @@ pub(super) fn lower(
         attached.push((route, backends));
     }
     let everything = Attached { gateways: &gateways, routes: &attached, attachments: &attachments };
-    let claims = everything.assemble(&sites, &mut Mappings::new(settings, &policies));
+    let claims = everything.assemble(&sites, &mut Mappings::new(settings, &policies, &aws));
 
     statuses.extend(gateways.iter().map(conditions::gateway));
     statuses.extend(of_routes);
@@ -118,6 +126,7 @@ pub(super) fn lower(
         statuses.push(status);
         found.extend(report.into_diagnostics());
     }
+    found.extend(aws.finish().flat_map(Report::into_diagnostics));
     found.extend(gateways.into_iter().flat_map(|gateway| gateway.report.into_diagnostics()));
     found.extend(attached.into_iter().flat_map(|(route, _)| route.report.into_diagnostics()));
     Lowered { claims, statuses }
@@ -165,9 +174,7 @@ fn sorted<'r, 'a>(
 /// Those that are served here, by age, and what is known of the others.
 fn gateways(
     resources: Found<'_, '_>,
-    classes: &Classes,
-    store: &Store<'_>,
-    settings: &Settings,
+    from: &Judge<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> (Vec<Gateway>, HashMap<Id, Known>) {
     let (mut gateways, mut known) = (Vec::new(), HashMap::new());
@@ -178,7 +185,7 @@ fn gateways(
             found.extend(report.into_diagnostics());
             continue;
         };
-        let class = match classes.get(&spec.class) {
+        let class = match from.classes.get(&spec.class) {
             Ok(Some(class)) => class,
             Ok(None) => {
                 let message = format!(
@@ -197,7 +204,7 @@ fn gateways(
                 continue;
             }
         };
-        gateways.push(Gateway::judge(head, class, spec, report, store, settings));
+        gateways.push(Gateway::judge(head, class, spec, report, from));
     }
     gateways.sort_by(|a, b| a.head.age.cmp(&b.head.age));
     known.extend(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::class::Class;
+use super::aws::{Aws, Combined, Shown};
 use super::id::Head;
 use super::spec::{ClientMode, GatewaySpec, ListenerSpec};
 use super::status::Fault;
@@ -25,17 +25,21 @@ const AUTHORITY: Words = Words { broken: "InvalidCACertificateRef", kind: "Inval
 
 /// Finds the certificates that a listener shows and asks for.
 pub(super) fn terminate(
-    class: Class,
+    aws: Option<(&Aws<'_>, Combined)>,
     head: &Head,
     gateway: &GatewaySpec,
     listener: &ListenerSpec,
     by: Referrer<'_>,
     store: &Store<'_>,
 ) -> Terminated {
-    let (certificates, mut unresolved) = match class {
-        Class::Strict => shown(listener, by, store),
-        Class::AwsNlb => {
-            (Vec::new(), Some(Fault::new("InvalidCertificateRef", "no certificate is known for it")))
+    let (default, certificates, mut unresolved, parameters) = match aws {
+        None => {
+            let (certificates, unresolved) = shown(listener, by, store);
+            (certificates.first().cloned(), certificates, unresolved, listener.parameters.clone())
+        }
+        Some((aws, combined)) => {
+            let Shown { default, certificates, unresolved, parameters } = aws.shown(combined, listener, by);
+            (default, certificates, unresolved, parameters)
         }
     };
     let mut refused = None;
@@ -57,15 +61,15 @@ pub(super) fn terminate(
             }
         }
     };
-    let Some((default, _)) = certificates.split_first() else {
+    let Some(default) = default else {
         return Terminated { termination: None, refused, unresolved };
     };
     let termination = Termination {
         name: format!("Gateway {} listener {}", head.id, listener.name).into(),
-        certificates: vec![default.clone()],
+        certificates: vec![default],
         named: named(&certificates),
         clients,
-        parameters: listener.parameters.clone(),
+        parameters,
     };
     Terminated { termination: Some(Arc::new(termination)), refused, unresolved }
 }

@@ -25,8 +25,10 @@ enum Way {
     Own,
     /// The same, with the name that the client asked for.
     PreservingHost,
-    /// The client's TLS goes on, and none is begun.
+    /// The client's TLS goes on, and none is begun, though the service's protocol begins it.
     Passthrough,
+    /// The client's TLS has ended, and is begun anew, though the service's protocol hands it on.
+    Anew,
 }
 
 /// Mappings of services, each made once.
@@ -61,6 +63,7 @@ impl<'a> Mappings<'a> {
             (true, Protocol::TlsPassthrough) => Way::Own,
             (true, _) => Way::Passthrough,
             (false, _) if route.preserve_host => Way::PreservingHost,
+            (false, Protocol::TlsPassthrough) => Way::Anew,
             (false, _) => Way::Own,
         };
         let known = self.made.borrow().get(&(index, way)).cloned();
@@ -117,6 +120,7 @@ impl<'a> Mappings<'a> {
             Way::Own => "",
             Way::PreservingHost => " (preserve_host)",
             Way::Passthrough => " (tls_passthrough)",
+            Way::Anew => " (tls)",
         };
         let name: Arc<str> = format!("{}{suffix}", entity.label()).into();
         Ok(Mapping {

@@ -263,13 +263,14 @@ fn without_their_secrets_they_say_so() {
 
 #[test]
 fn gateway_and_http_examples_are_told_apart() {
-    let text = "apiVersion: gateway.k8s.aws/v1beta1\nkind: TargetGroupConfiguration\nmetadata: {name: myroute}\n---\n\
+    let text = "apiVersion: gateway.k8s.aws/v1beta1\nkind: TargetGroupConfiguration\nmetadata: {name: myroute}\n\
+                spec: {targetReference: {name: myservice}}\n---\n\
                 apiVersion: getambassador.io/v3alpha1\nkind: TLSContext\nmetadata: {name: upstream-context}\n\
                 spec: {hosts: [], secret: upstream-certs}\n---\n\
                 apiVersion: getambassador.io/v3alpha1\nkind: Mapping\nmetadata: {name: upstream-mapping}\n\
                 spec: {hostname: '*', prefix: /upstream/, service: upstream-service, tls: upstream-context}\n";
     let expected = [
-        "test.yaml#1: kind TargetGroupConfiguration (gateway.k8s.aws/v1beta1) is not served by this version of sluice; 1 resource discarded",
+        "test.yaml#1: TargetGroupConfiguration default/myroute: spec.targetReference: no route through a Gateway of AWS' class goes by it",
         "test.yaml#3: kind Mapping (getambassador.io/v3alpha1) is not one that sluice serves; 1 resource passed over",
     ];
     assert_eq!(lower(text).all(), expected);

@@ -92,14 +92,14 @@ fn both_families_off_is_ipv4_as_in_ambassador() {
 fn strangers_are_counted_by_kind() {
     let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: Deployment\n\
                 metadata: {name: b}\n---\n_format_version: '3.0'\nservices: []\n---\n\
-                apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: TCPRoute\nmetadata: {name: r}\n---\n\
+                apiVersion: gateway.networking.k8s.io/v1\nkind: UDPRoute\nmetadata: {name: r}\n---\n\
                 apiVersion: getambassador.io/v3alpha1\nkind: Host\nmetadata: {name: h}\n---\n\
                 apiVersion: getambassador.io/v3alpha1\nkind: Mapping\nmetadata: {name: h}\n---\n\
                 apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
     let expected = [
-        "test.yaml#4: kind TCPRoute (gateway.networking.k8s.io/v1alpha2) is not served by this version of sluice; 1 resource discarded",
         "test.yaml#1: kind Deployment (apps/v1) is not one that sluice serves; 2 resources passed over",
         "test.yaml#6: kind Mapping (getambassador.io/v3alpha1) is not one that sluice serves; 1 resource passed over",
+        "test.yaml#4: kind UDPRoute (gateway.networking.k8s.io/v1) is not one that sluice serves; 1 resource passed over",
     ];
     assert_eq!(lower(text).all(), expected);
 }

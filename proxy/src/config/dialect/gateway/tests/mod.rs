@@ -3,6 +3,7 @@
 //! The tests of the Gateway API's own conformance suite that are about TCP and TLS are here in our words; each says
 //! its short name there. What they assert of traffic is asked of the real binary in `tests/it/gateway`.
 
+mod aws;
 mod certificates;
 mod gateways;
 mod policies;

@@ -236,5 +236,5 @@ fn amazons_class_lets_tcp_routes_attach_to_listeners_of_tls() {
     let outcome = lower(&amazon);
     assert_eq!(outcome.says("TCPRoute default/r", PARENT, "Accepted"), "True Accepted");
     assert_eq!(outcome.part("Gateway default/edge", "listener l").kinds, Some(vec!["TCPRoute", "TLSRoute"]));
-    assert_eq!(outcome.served(), ["7000 db.example.com: TCPRoute default/r backend b1:443=1"]);
+    assert_eq!(outcome.served(), ["7000 any: TCPRoute default/r backend b1:443=1"]);
 }

@@ -234,3 +234,47 @@ fn a_flavor_of_expressions_is_told_what_to_do() {
     assert_eq!(outcome.all(), [expected]);
     assert_eq!(outcome.served().len(), 1);
 }
+
+/// A service that several kinds of routes share is a mapping for each way in which TLS differs on it.
+#[test]
+fn a_service_is_reached_in_as_many_ways_as_its_routes_ask_for() {
+    for (protocol, expected) in [
+        (
+            "tcp",
+            [
+                "tls end.test ends, service a 10.0.0.1:1",
+                "tls keep.test ends, service a 10.0.0.1:1",
+                "tls pass.test goes on, service a 10.0.0.1:1",
+            ],
+        ),
+        (
+            "tls",
+            [
+                "tls end.test ends, service a tls to 10.0.0.1:1",
+                "tls keep.test ends, service a (preserve_host) tls to 10.0.0.1:1",
+                "tls pass.test goes on, service a (tls_passthrough) 10.0.0.1:1",
+            ],
+        ),
+        (
+            "tls_passthrough",
+            [
+                "tls end.test ends, service a (tls) tls to 10.0.0.1:1",
+                "tls keep.test ends, service a (preserve_host) tls to 10.0.0.1:1",
+                "tls pass.test goes on, service a 10.0.0.1:1",
+            ],
+        ),
+    ] {
+        let text = format!(
+            "
+_format_version: '3.0'
+services: [{{name: a, url: '{protocol}://10.0.0.1:1'}}]
+routes:
+- {{service: a, protocols: [tls], snis: [end.test]}}
+- {{service: a, protocols: [tls], snis: [keep.test], preserve_host: true}}
+- {{service: a, protocols: [tls_passthrough], snis: [pass.test]}}
+"
+        );
+        let expected = expected.map(|line| format!("0.0.0.0:8443: {line}"));
+        assert_eq!(lower(&text, "0.0.0.0:8443 ssl").served(), expected, "{protocol}");
+    }
+}
