@@ -193,14 +193,30 @@ fn by_own_names(all: &[&Identity]) -> Vec<(CertificateName, Certificates)> {
 }
 
 fn tell_mapping(mapping: &Mapping, draft: &mut Draft<'_>) {
+    // Named one by one, so that what is new is thought of here; what is not looked at here is written.
+    let Mapping {
+        name: _,
+        stats_name: _,
+        weight: _,
+        service: _,
+        resolution: _,
+        originate: _,
+        proxy_protocol,
+        prelude,
+        families,
+        balancing,
+        relay,
+        timeouts,
+        limits,
+    } = mapping;
     let lacking = [
-        (mapping.timeouts != draft.settings.timeouts, "timeouts"),
-        (mapping.balancing != Balancing::default(), "a rule of balancing"),
-        (mapping.limits != Default::default(), "limits"),
-        (mapping.proxy_protocol.is_some(), "a PROXY header"),
-        (mapping.prelude.is_some(), "words before TLS (sluice.dev/starttls)"),
-        (mapping.relay != RelayChoice::Auto, "a choice of relay"),
-        (mapping.families != Families { ipv4: true, ipv6: true }, "a family of addresses"),
+        (*timeouts != draft.settings.timeouts, "timeouts"),
+        (*balancing != Balancing::default(), "a rule of balancing"),
+        (*limits != Default::default(), "limits"),
+        (proxy_protocol.is_some(), "a PROXY header"),
+        (prelude.is_some(), "words before TLS (sluice.dev/starttls)"),
+        (*relay != RelayChoice::Auto, "a choice of relay"),
+        (*families != Families { ipv4: true, ipv6: true }, "a family of addresses"),
     ];
     let lacking: Vec<_> = lacking.iter().filter_map(|(lacks, what)| lacks.then_some(*what)).collect();
     if !lacking.is_empty() {

@@ -4,10 +4,14 @@
 
 mod certificates;
 mod listen;
+mod order;
 mod plugins;
 mod route;
 mod service;
 mod upstream;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 
@@ -22,6 +26,8 @@ use crate::config::model::{Config, Listener, Matcher, Route};
 #[derive(Default)]
 struct File {
     routes: Vec<Value>,
+    /// What Kong sorts them by.
+    keys: Vec<u64>,
     services: Services,
     certificates: Certificates,
     taken: Taken,
@@ -50,6 +56,7 @@ pub(in crate::config::dialect) fn write(config: &Config, draft: &mut Draft<'_>) 
     for standing in &standing {
         route::write(standing, config, &mut file, draft);
     }
+    order::check(config, &standing, &file.keys, draft);
     listen::settings(&listening, is_version_1, draft);
     service::settings(config, draft);
     let (services, upstreams) = file.services.into_entities();
@@ -80,9 +87,9 @@ fn standing_on<'a>(
 ) -> bool {
     let mut is_any = false;
     for route in &listener.routes {
-        let whose = route.mappings.first().map_or_else(|| listener.bind.to_string(), |m| m.name.to_string());
         if let Some(lack) = route::lacks(route, listener, is_version_1) {
-            draft.lose(&whose, format!("{lack}; the route on {} is left out", listener.bind));
+            draft
+                .lose(&whose(route, listener), format!("{lack}; the route on {} is left out", listener.bind));
             continue;
         }
         is_any = true;
@@ -95,6 +102,10 @@ fn standing_on<'a>(
         }
     }
     is_any
+}
+
+fn whose(route: &Route, listener: &Listener) -> String {
+    route.mappings.first().map_or_else(|| listener.bind.to_string(), |mapping| mapping.name.to_string())
 }
 
 /// A name for an entity, from what the model calls it; a namespace stays in front.

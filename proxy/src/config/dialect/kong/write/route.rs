@@ -1,12 +1,13 @@
 //! Routes of connections.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
+use super::super::ends::{self, EndsList};
 use super::listen::is_ssl;
-use super::{File, Standing, entity_name, plugins};
+use super::{File, Standing, entity_name, order, plugins};
 use crate::config::dialect::write::Draft;
 use crate::config::model::{
     ClientCertificates, Config, Downstream, Ends, Listener, Matcher, NamePattern, NameSent, Resolution, Route,
@@ -86,7 +87,7 @@ pub(super) fn write(standing: &Standing<'_>, config: &Config, file: &mut File, d
     let whose = match (route.mappings.first(), binds.first()) {
         (Some(mapping), _) => mapping.name.to_string(),
         (None, Some(bind)) => format!("address {bind}"),
-        (None, None) => return,
+        (None, None) => return file.keys.push(0),
     };
     let service = file.services.of(route, &whose, &mut file.certificates, draft);
     let protocol = match (&route.matcher, &route.downstream) {
@@ -107,13 +108,16 @@ pub(super) fn write(standing: &Standing<'_>, config: &Config, file: &mut File, d
         _ => None,
     };
     let name = entity_name(&whose, &mut file.taken, draft);
-    let sources: Vec<_> = route.between.sources.iter().map(|one| ends(*one)).collect();
+    let sources = EndsList::of(&route.between.sources);
+    let destinations = EndsList::of(&destinations(standing, &whose, config, draft));
+    file.keys.push(order::key(&route.matcher, &sources, &destinations));
+    let ends = |list: &EndsList| list.all.iter().map(|one| shown_ends(*one)).collect::<Vec<_>>();
     let mut written = json!({
         "name": name,
         "protocols": [protocol],
         "snis": snis,
-        "sources": sources,
-        "destinations": destinations(standing, &whose, config, draft),
+        "sources": ends(&sources),
+        "destinations": ends(&destinations),
         "preserve_host": preserve_host.then_some(true),
         "plugins": plugins::of(route, protocol, &whose, draft),
     });
@@ -129,8 +133,11 @@ fn destinations(
     whose: &str,
     config: &Config,
     draft: &mut Draft<'_>,
-) -> Vec<Value> {
-    let mut destinations: Vec<Value> = Vec::new();
+) -> Vec<Ends> {
+    let mut destinations: Vec<Ends> = Vec::new();
+    if is_everywhere(route, binds, config) {
+        return destinations;
+    }
     for bind in binds {
         let asked: Vec<Option<IpNet>> = match &route.between.destinations[..] {
             [] => vec![address(*bind, binds, config)],
@@ -143,13 +150,21 @@ fn destinations(
             );
         }
         for network in asked {
-            let written = ends(Ends { network, port: Some(bind.port()) });
+            let written = Ends { network, port: Some(bind.port()) };
             if !destinations.contains(&written) {
                 destinations.push(written);
             }
         }
     }
     destinations
+}
+
+/// Whether a route asks for something, and for no address besides: it stands on all of them.
+fn is_everywhere(route: &Route, binds: &[SocketAddr], config: &Config) -> bool {
+    let is_named = matches!(&route.matcher, Matcher::Tls { name, .. } if *name != NamePattern::Everything);
+    (is_named || !route.between.sources.is_empty())
+        && route.between.destinations.is_empty()
+        && config.listeners.iter().all(|listener| binds.contains(&listener.bind))
 }
 
 /// What tells an address from others with its port; `None` where nothing has to.
@@ -171,12 +186,11 @@ fn has_others(bind: SocketAddr, config: &Config) -> bool {
     near.any(|other| other != bind)
 }
 
-fn ends(Ends { network, port }: Ends) -> Value {
+fn shown_ends(Ends { network, port }: Ends) -> Value {
     json!({ "ip": network.map(shown), "port": port })
 }
 
 /// An address where it is but one: Kong's router has those come before networks.
 pub(super) fn shown(network: IpNet) -> String {
-    let one: IpNet = IpAddr::from(network.addr()).into();
-    if one == network { network.addr().to_string() } else { network.to_string() }
+    if ends::is_one(network) { network.addr().to_string() } else { network.to_string() }
 }

@@ -1,5 +1,6 @@
 //! Services: where connections go, and how.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -8,8 +9,8 @@ use super::certificates::Certificates;
 use super::{entity_name, upstream};
 use crate::config::dialect::write::{Draft, Taken};
 use crate::config::model::{
-    Authorities, Config, Host, Mapping, NameSent, NamesChecked, Origination, Parameters, ProxyVersion,
-    RelayChoice, Route, SanPattern, Verification,
+    Authorities, Balancing, Config, Host, Mapping, NameSent, NamesChecked, Origination, Parameters,
+    ProxyVersion, RelayChoice, Route, SanPattern, Timeouts, Verification,
 };
 
 /// The longest time that Kong takes, in milliseconds: 24 days, which is its way to say never.
@@ -40,7 +41,7 @@ impl Services {
         let mapping = route.mappings.first()?;
         let alike = |other: &Mapping| Mapping {
             name: mapping.name.clone(),
-            stats_name: mapping.stats_name.clone(),
+            stats_name: Arc::clone(&mapping.stats_name),
             weight: mapping.weight,
             service: mapping.service.clone(),
             resolution: mapping.resolution.clone(),
@@ -162,10 +163,10 @@ fn originate(
     let is_sent = match (names, server_name, host) {
         (NamesChecked::Sent, ..) => true,
         (NamesChecked::OneOf(names), NameSent::Fixed(sent), _) => {
-            is_only(names, &SanPattern::Dns(sent.clone()))
+            is_only(names, &SanPattern::Dns(Arc::clone(sent)))
         }
         (NamesChecked::OneOf(names), NameSent::Host | NameSent::Nothing, Host::Name(host)) => {
-            is_only(names, &SanPattern::Dns(host.clone()))
+            is_only(names, &SanPattern::Dns(Arc::clone(host)))
         }
         (NamesChecked::OneOf(names), NameSent::Host | NameSent::Nothing, Host::Ip(ip)) => {
             is_only(names, &SanPattern::Ip(*ip))
@@ -183,20 +184,38 @@ fn is_only(names: &[SanPattern], wanted: &SanPattern) -> bool {
 
 /// What a mapping has and no service of Kong's.
 fn without_words(mapping: &Mapping, draft: &mut Draft<'_>) {
-    let (timeouts, default) = (&mapping.timeouts, draft.settings.timeouts);
+    // Named one by one, so that what is new is thought of here; what is not looked at here is written.
+    let Mapping {
+        name,
+        stats_name: _,
+        weight: _,
+        service: _,
+        resolution: _,
+        originate: _,
+        proxy_protocol: _,
+        prelude,
+        families,
+        balancing,
+        relay,
+        timeouts: Timeouts { connect: _, idle: _, half_closed, max_age },
+        limits,
+    } = mapping;
+    let Balancing { policy: _, attempts: _, backup, source, ejection: _, check: _, slow_start, quorum: _ } =
+        balancing;
+    let default = draft.settings.timeouts;
     let lacking = [
-        (mapping.limits != Default::default(), "limits"),
-        (mapping.prelude.is_some(), "words before TLS (sluice.dev/starttls)"),
-        (mapping.relay != RelayChoice::Auto, "a choice of relay"),
-        (timeouts.half_closed != default.half_closed, "a time for half-closed connections"),
-        (timeouts.max_age != default.max_age, "an age of connections"),
-        (!mapping.families.ipv4, "a family of addresses"),
-        (mapping.balancing.backup.is_some(), "a backup"),
-        (mapping.balancing.source != Default::default(), "a source address"),
-        (!mapping.balancing.slow_start.is_zero(), "a slow start"),
+        (*limits != Default::default(), "limits"),
+        (prelude.is_some(), "words before TLS (sluice.dev/starttls)"),
+        (*relay != RelayChoice::Auto, "a choice of relay"),
+        (*half_closed != default.half_closed, "a time for half-closed connections"),
+        (*max_age != default.max_age, "an age of connections"),
+        (!families.ipv4, "a family of addresses"),
+        (backup.is_some(), "a backup"),
+        (*source != Default::default(), "a source address"),
+        (!slow_start.is_zero(), "a slow start"),
     ];
     let lacking: Vec<_> = lacking.iter().filter_map(|(lacks, what)| lacks.then_some(*what)).collect();
     if !lacking.is_empty() {
-        draft.lose(&mapping.name.0, format!("no service of Kong's has {}", lacking.join(", ")));
+        draft.lose(&name.0, format!("no service of Kong's has {}", lacking.join(", ")));
     }
 }
