@@ -2,6 +2,7 @@
 
 mod alike;
 mod losses;
+mod plain;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -171,6 +172,21 @@ fn there_and_back(to: &'static str) {
     std::fs::remove_dir_all(mesh).unwrap();
 }
 
+/// Nothing of it is lost in the words of `to`, nor on the way back.
+fn goes_to(to: &'static str, what: &str, said: &Said) {
+    let (there, lost) = said.converted(to);
+    assert_eq!(lost, Vec::<String>::new(), "{what} to {to}");
+    let (back, lost) = there.converted(said.dialect);
+    assert_eq!(lost, Vec::<String>::new(), "{what} to {to} and back");
+    let mut tables = [said.table(), there.table(), back.table()];
+    if to == "kong" {
+        tables.iter_mut().for_each(undeclared);
+    }
+    let [before, there, back] = tables;
+    assert_eq!(before, there, "{what} to {to}");
+    assert_eq!(before, back, "{what} to {to} and back");
+}
+
 #[test]
 fn an_example_says_the_same_as_ambassadors_resources_and_back() {
     there_and_back("ambassador");
@@ -184,79 +200,6 @@ fn an_example_says_the_same_as_kongs_file_and_back() {
 #[test]
 fn an_example_says_the_same_as_a_gateway_and_back() {
     there_and_back("gateway");
-}
-
-/// What has to go anywhere without a loss, whoever said it.
-#[test]
-fn plain_things_are_said_by_everybody() {
-    let ca = Ca::new();
-    let leaf = ca.leaf(&["*.example.com"]);
-    let secret = |name: &str, data: &str| {
-        format!("---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {data}\n")
-    };
-    let quoted = |pem: &str| serde_json::to_string(pem).unwrap();
-    let certificate =
-        secret("cert", &format!("{{tls.crt: {}, tls.key: {}}}", quoted(&leaf.chain), quoted(&leaf.key)));
-    let authority = secret("ca", &format!("{{ca.crt: {}}}", quoted(&ca.pem)));
-    let object = |kind: &str, metadata: &str, spec: &str| {
-        format!(
-            "---\napiVersion: getambassador.io/v3alpha1\nkind: {kind}\nmetadata: {{{metadata}}}\nspec: {{{spec}}}\n"
-        )
-    };
-    let host = object("Host", "name: h", "hostname: '*.example.com', tlsSecret: {name: cert}");
-    let context = object("TLSContext", "name: up", "ca_secret: ca, sni: db.internal");
-    for (what, text) in [
-        ("a name", object("TCPMapping", "name: a", "port: 5432, service: 'db.prod:5432'")),
-        ("an address", object("TCPMapping", "name: a", "port: 5432, service: '10.0.0.1:5432'")),
-        (
-            "an address of its own",
-            object("TCPMapping", "name: a", "port: 5432, address: 127.0.0.1, service: 'db:5432'"),
-        ),
-        (
-            "names passed through",
-            [("a", "pay.example.com"), ("b", "'*.example.com'")]
-                .map(|(name, host)| {
-                    let metadata = format!("name: {name}, annotations: {{sluice.dev/tls-mode: passthrough}}");
-                    object(
-                        "TCPMapping",
-                        &metadata,
-                        &format!("port: 5432, host: {host}, service: '{name}:443'"),
-                    )
-                })
-                .concat(),
-        ),
-        (
-            "one certificate",
-            object("TCPMapping", "name: a", "port: 5432, host: '*.example.com', service: 'db:5432'")
-                + &host
-                + &certificate,
-        ),
-        (
-            "TLS on both sides",
-            object(
-                "TCPMapping",
-                "name: a, annotations: {sluice.dev/upstream-sans: 'dns:db.internal'}",
-                "port: 5432, host: '*.example.com', tls: up, service: 'db:5432'",
-            ) + &host
-                + &context
-                + &certificate
-                + &authority,
-        ),
-    ] {
-        let said = Said { dialect: "ambassador", text, settings: String::new(), flags: &[] };
-        for to in ["ambassador", "kong", "gateway"] {
-            let (there, lost) = said.converted(to);
-            assert_eq!(lost, Vec::<String>::new(), "{what} to {to}");
-            let (back, lost) = there.converted("ambassador");
-            assert_eq!(lost, Vec::<String>::new(), "{what} to {to} and back");
-            let mut tables = [said.table(), there.table(), back.table()];
-            if to == "kong" {
-                tables.iter_mut().for_each(undeclared);
-            }
-            let [before, there, back] = tables;
-            assert_eq!((&before, &before), (&there, &back), "{what} to {to}");
-        }
-    }
 }
 
 /// Shares that sum to 100, in the words of those that have shares of routes.

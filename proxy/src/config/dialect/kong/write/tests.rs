@@ -5,8 +5,11 @@ use crate::config::dialect::write::{Language, write};
 use crate::config::model::{Between, Config, Matcher};
 use crate::config::settings::Settings;
 
-/// For each address its routes in order, and where they go.
-fn tried(config: &Config) -> Vec<(String, Vec<(Matcher, Between, Option<String>)>)> {
+/// What a route takes, and where to.
+type Tried = (Matcher, Between, Option<String>);
+
+/// For each address its routes in order.
+fn tried(config: &Config) -> Vec<(String, Vec<Tried>)> {
     let listeners = config.listeners.iter().map(|listener| {
         let routes = listener.routes.iter().map(|route| {
             let service = route.mappings.first().map(|mapping| mapping.service.to_string());
