@@ -114,3 +114,53 @@ fn certificates() {
         ("clients with theirs", &["ambassador", "gateway"], mapping("a", "", HOST) + &required + &secrets),
     ]);
 }
+
+#[test]
+fn what_kong_says() {
+    let ca = Ca::new();
+    let leaf = ca.leaf(&["client.example.com"]);
+    let quoted = |pem: &str| serde_json::to_string(pem).unwrap();
+    let restricted = "plugins: [{name: ip-restriction, protocols: [tcp], config: {deny: [10.0.0.0/8]}}]";
+    let (authority, certificate) =
+        ("9ad1f1b0-3bd6-4b3b-9d75-0f5a3f4c2a11", "1b7a3b52-07f5-4f35-8d5c-6a8a7d0f3c22");
+    for (what, listen, entities) in [
+        (
+            "clients refused on one address alone",
+            "127.0.0.1:5432, 127.0.0.2:5432",
+            format!(
+                "services:\n- name: a\n  url: tcp://db:5432\n  routes:\n  \
+                 - {{name: a, protocols: [tcp], destinations: [{{ip: 127.0.0.1, port: 5432}}], {restricted}}}\n  \
+                 - {{name: b, protocols: [tcp], destinations: [{{ip: 127.0.0.2, port: 5432}}]}}\n"
+            ),
+        ),
+        (
+            "TLS towards an upstream",
+            "0.0.0.0:8443 ssl",
+            format!(
+                "services:\n- name: a\n  url: tls://db.upstream:5432\n  tls_verify: true\n  tls_verify_depth: 2\n  \
+                 ca_certificates: [{authority}]\n  client_certificate: {certificate}\n  routes:\n  \
+                 - {{name: a, protocols: [tls], snis: [a.example.com]}}\n\
+                 upstreams:\n- {{name: db.upstream, host_header: db.internal, targets: [{{target: 'db:5432'}}]}}\n\
+                 ca_certificates:\n- {{id: {authority}, cert: {}}}\n\
+                 certificates:\n- {{id: {certificate}, cert: {}, key: {}, snis: [{{name: '*'}}]}}\n",
+                quoted(&ca.pem),
+                quoted(&leaf.chain),
+                quoted(&leaf.key)
+            ),
+        ),
+        (
+            "the client's own name",
+            "0.0.0.0:8443 ssl",
+            "services:\n- name: a\n  url: tls://db:5432\n  tls_verify: false\n  routes:\n  \
+             - {name: a, protocols: [tls], preserve_host: true, snis: ['*.example.com']}\n"
+                .to_owned(),
+        ),
+    ] {
+        let text = format!("_format_version: '3.0'\n{entities}");
+        let said =
+            Said { dialect: "kong", text, settings: format!("stream_listen = {listen}\n"), flags: &[] };
+        for to in ["ambassador", "kong"] {
+            goes_to(to, what, &said);
+        }
+    }
+}
