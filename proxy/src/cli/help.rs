@@ -26,7 +26,8 @@ Examples:
 
 /// `sluice check --help`.
 pub(super) const CHECK: &str = "\
-Exits 64 when anything would be discarded or cannot be read, else 0.
+Exits 64 when anything would be discarded or cannot be read, else 0. Ends with how many resources of which kinds were
+recognised, and what was not.
 
 Examples:
   Everything in a folder:
@@ -35,6 +36,8 @@ Examples:
     sluice check --ambassador-id staging mappings.yaml
   Where its connections would go at this moment:
     sluice check --resolve mappings.yaml
+  What of a whole cluster is none of its business:
+    kubectl get all,gateways,tcproutes -A -o yaml | sluice check --format json - | jq .unrecognised
   For a pipeline:
     kubectl get tcpmappings -A -o yaml | sluice check --format json - | jq '.diagnostics[].message'";
 
