@@ -55,6 +55,8 @@ pub(super) struct Sources<'a> {
     pub(super) environment: Lookup<'a>,
 }
 
+pub(super) use self::document::looks_like_one;
+
 /// What several files declare counts as one, as with decK. How many entities there are comes with it.
 pub(super) fn lower(
     documents: &[&Document],
@@ -112,6 +114,7 @@ fn assemble(
     let claims = assembly.claims(&first.place);
     assembly.explain();
     terminations.finish(found);
+    upstreams.hush_those_of_http(entities);
     claims
 }
 
