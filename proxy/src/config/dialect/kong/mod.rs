@@ -96,7 +96,7 @@ fn assemble(
     routes
         .retain(|route| plugins.of(route, entities).map(|found| effects.insert(route.index, found)).is_ok());
     if surroundings.addresses.is_empty() {
-        nobody_listens(entities, &routes, found);
+        nobody_listens(entities, &routes, &settings.kong.stream_listen, found);
         return Vec::new();
     }
     let originations = Originations::new(&store, files, settings);

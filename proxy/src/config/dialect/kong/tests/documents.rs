@@ -299,6 +299,8 @@ fn without_stream_listen_the_setting_is_named_that_is_missing() {
                     \"0.0.0.0:9000\" in the settings file";
     assert_eq!(outcome.all(), [expected]);
     assert!(outcome.config.listeners.is_empty());
+    let wrong = lower(&with_route(ROUTE), "0.0.0.0:9000 quick").all();
+    assert!(wrong.iter().any(|said| said.contains("stream_listen has no entry of use, so no")), "{wrong:?}");
     let named = lower(&with_route("protocols: [tls], snis: [a.b]"), "off");
     assert!(named.all()[0].contains("\"0.0.0.0:8443 ssl\""), "{:?}", named.all());
 }
