@@ -180,7 +180,7 @@ pub struct Overrides {
     /// Which of Kong's routes comes first: traditional_compatible or traditional (KONG_ROUTER_FLAVOR) [default: traditional_compatible]
     #[arg(long, env = "SLUICE_KONG_ROUTER_FLAVOR", value_name = "FLAVOR", help_heading = "Kong")]
     pub kong_router_flavor: Option<String>,
-    /// Whose PROXY headers are believed, addresses and networks with commas; none named, everybody's (KONG_TRUSTED_IPS) [default: ""]
+    /// Whose PROXY headers are believed, addresses and networks with commas; the others' do not count (KONG_TRUSTED_IPS) [default: ""]
     #[arg(long, env = "SLUICE_KONG_TRUSTED_IPS", value_name = "NETWORKS", help_heading = "Kong")]
     pub kong_trusted_ips: Option<String>,
     /// What clients take ports of kong-stream-listen for, such as 80:8000,443:8443 (KONG_PORT_MAPS) [default: ""]

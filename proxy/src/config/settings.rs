@@ -74,7 +74,7 @@ pub struct Kong {
     pub stream_listen: String,
     /// `router_flavor`: which of its routes comes first.
     pub router_flavor: String,
-    /// `trusted_ips`: whose PROXY headers are believed, with commas; empty believes everybody's.
+    /// `trusted_ips`: whose PROXY headers are believed, with commas; empty believes nobody's.
     pub trusted_ips: String,
     /// `port_maps`: what clients take the ports of `stream_listen` for, such as `80:8000`, with commas.
     pub port_maps: String,
