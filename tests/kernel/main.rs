@@ -18,6 +18,7 @@ mod breakers;
 mod calls;
 mod endpoints;
 mod ends;
+mod examples;
 mod families;
 mod faults;
 mod half_close;

@@ -54,7 +54,7 @@ impl Surroundings {
                 found.push(note("trusted_ips", Severity::Warning, message.to_owned()));
             }
             for bind in listen.binds {
-                let proxy_protocol = listen.proxy_protocol.then(|| ProxySources::Believed(trusted.clone()));
+                let proxy_protocol = listen.proxy_protocol.then(|| trusted.clone());
                 let port = maps.get(&bind.port()).copied().unwrap_or(bind.port());
                 let address = Address { bind, port, ssl: listen.ssl, proxy_protocol, socket: listen.socket };
                 match addresses.entry(bind) {
@@ -112,7 +112,7 @@ fn flavor(text: &str, found: &mut Vec<Diagnostic>) -> Flavor {
 }
 
 /// Whom nginx would believe: it takes everybody's header, and the client's address from these alone.
-fn trusted(text: &str, found: &mut Vec<Diagnostic>) -> Vec<IpNet> {
+fn trusted(text: &str, found: &mut Vec<Diagnostic>) -> ProxySources {
     let mut networks: Vec<IpNet> = Vec::new();
     // No connection of a listener comes from a socket in the file system.
     for word in text.split(',').map(str::trim).filter(|word| !word.is_empty() && *word != "unix:") {
@@ -124,7 +124,10 @@ fn trusted(text: &str, found: &mut Vec<Diagnostic>) -> Vec<IpNet> {
             )),
         }
     }
-    networks
+    let all = |is_ipv4: bool| {
+        networks.iter().any(|network| network.prefix_len() == 0 && network.addr().is_ipv4() == is_ipv4)
+    };
+    if all(true) && all(false) { ProxySources::Everyone } else { ProxySources::Believed(networks) }
 }
 
 /// From ports of ours to those that clients take them for.

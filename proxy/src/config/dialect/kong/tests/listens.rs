@@ -101,6 +101,8 @@ fn proxy_headers_are_believed_of_those_who_are_trusted() {
     let outcome = with("");
     assert_eq!(outcome.config.listeners[0].proxy_protocol, Some(ProxySources::Believed(Vec::new())));
     assert!(outcome.all()[0].starts_with("trusted_ips: no trusted_ips says whose"), "{:?}", outcome.all());
+    let outcome = with("0.0.0.0/0, ::/0");
+    assert_eq!(outcome.config.listeners[0].proxy_protocol, Some(ProxySources::Everyone));
     let outcome = with("10.0.0.0/33");
     assert_eq!(outcome.config.listeners[0].proxy_protocol, Some(ProxySources::Believed(Vec::new())));
     assert!(outcome.all()[0].starts_with("trusted_ips: \"10.0.0.0/33\" is neither"), "{:?}", outcome.all());
