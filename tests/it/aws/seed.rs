@@ -104,6 +104,37 @@ spec:
     )
 }
 
+/// Without what the document leaves to whoever runs the cluster: the class's configuration is not there, and the
+/// Gateway refers to none.
+fn as_printed() -> String {
+    let text = documents();
+    let (class, rest) = text.split_once("---\napiVersion: gateway.k8s.aws/v1beta1").unwrap();
+    let (_, gateway) = rest.split_once("---\n").unwrap();
+    let (before, infrastructure) = gateway.split_once("  infrastructure:\n").unwrap();
+    let (_, listeners) = infrastructure.split_once("  listeners:\n").unwrap();
+    format!("{class}---\n{before}  listeners:\n{listeners}")
+}
+
+#[test]
+fn the_document_as_printed_finds_its_certificate_by_name() {
+    let ca = Ca::new();
+    let site = Site::new();
+    let _pod = backend(&site.at(7001), "pod", Ca::new().leaf(&["nobody"]).server());
+    let service = service(&site, "default", "myservice", 5432);
+    let secret = secret_in("wherethegatewayis", "acm", &ca.leaf(&["myroute.my-domain.com"]));
+    let site = site.with(&as_printed()).with(&service).with(&secret);
+    let map = format!("{}=wherethegatewayis/acm", arn("5f0e"));
+    let said = sluice(&["check", "--certificate-map", &map, &file("seed", &site.documents)]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for told in ["the class refers to LoadBalancerConfiguration", "nobody refers to it", "said once"] {
+        assert!(said.stdout.contains(told), "{told}: {said:?}");
+    }
+    let _sluice = start(&site, &map);
+    let mut client = hello(&site.at(5432), "myroute.my-domain.com", &Arc::new(ca.client(None))).unwrap();
+    assert_eq!(greeting(&mut client), "pod - unknown");
+    assert_eq!(echoed(&mut client, b"hello"), b"hello");
+}
+
 #[test]
 fn a_listener_of_acm_leads_to_a_pod_that_signed_for_itself() {
     let ca = Ca::new();

@@ -91,6 +91,14 @@ impl Gateway {
         let (of_aws, unknown) = match class.class {
             Class::Strict => (None, None),
             Class::AwsNlb => {
+                let own = &*head.id.namespace;
+                if let Some(lacking) = class.parameters.as_ref().filter(|object| aws.lacks(object, own)) {
+                    let message = format!(
+                        "the class refers to {}, which is not in the configuration: whatever it says of certificates,                          source ranges and listeners does not count; add it",
+                        lacking.shown(own)
+                    );
+                    report.warn("spec.gatewayClassName", message);
+                }
                 match aws.combined(class.parameters.as_ref(), spec.parameters.as_ref(), &head.id.namespace) {
                     Ok(combined) => (Some(combined), None),
                     Err(fault) => (None, Some(fault)),

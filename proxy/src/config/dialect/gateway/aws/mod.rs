@@ -68,6 +68,8 @@ pub(super) struct Shown {
     pub(super) parameters: Parameters,
 }
 
+/// What classes and Gateways refer to.
+const BALANCER: &str = "LoadBalancerConfiguration";
 const INVALID_PARAMETERS: &str = "InvalidParameters";
 const CERTIFICATE: &str = "InvalidCertificateRef";
 
@@ -112,13 +114,14 @@ impl<'a> Aws<'a> {
     /// What a Gateway of `namespace` goes by, whose class and which itself refer to these.
     ///
     /// # Errors
-    /// One of them cannot be had.
+    /// One of them cannot be had, other than what a class refers to and [`Self::lacks`].
     pub(super) fn combined(
         &self,
         class: Option<&ObjectRef>,
         own: Option<&ObjectRef>,
         namespace: &str,
     ) -> Result<Combined, Fault> {
+        let class = class.filter(|object| !self.lacks(object, namespace));
         let class = class.map(|object| self.balancer(object, namespace)).transpose()?;
         let own = own.map(|object| self.balancer(object, namespace)).transpose()?;
         let prefers_own = class.is_some_and(|class| self.balancers[class].prefers_gateway);
@@ -126,9 +129,16 @@ impl<'a> Aws<'a> {
         Ok(Combined { balancers, groups: [self.default_group(own)?, self.default_group(class)?] })
     }
 
+    /// Whether a class refers to a configuration that is not here. A class is the whole cluster's, and who brings a
+    /// Gateway's files need not have those of whoever runs the cluster.
+    pub(super) fn lacks(&self, object: &ObjectRef, namespace: &str) -> bool {
+        let id = object.id(namespace);
+        object.is(AWS, BALANCER) && !self.balancers.iter().any(|balancer| balancer.head.id == id)
+    }
+
     fn balancer(&self, object: &ObjectRef, namespace: &str) -> Result<usize, Fault> {
         let fault = |message| Err(Fault::new(INVALID_PARAMETERS, message));
-        if !object.is(AWS, "LoadBalancerConfiguration") {
+        if !object.is(AWS, BALANCER) {
             return fault(format!("{} is no LoadBalancerConfiguration.{AWS}", object.shown(namespace)));
         }
         let id = object.id(namespace);
