@@ -121,7 +121,12 @@ impl LoadBalancer {
             }
             read.listeners = listeners;
             attributes::without_effect(&spec, &WITHOUT_EFFECT, report);
-            spec.warn_unknown(&[]);
+            if spec.unknown(&[]).iter().any(|(name, _)| nearest(name, &["sourceRanges"]).is_some()) {
+                // Ignored, it would let everybody in.
+                spec.refuse_unknown(&[]);
+            } else {
+                spec.warn_unknown(&[]);
+            }
         }
         read
     }

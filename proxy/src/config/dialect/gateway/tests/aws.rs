@@ -350,6 +350,10 @@ fn parameters_that_cannot_be_had_keep_the_gateway_from_service() {
     assert_eq!(lower(&good).served(), ["80 any: TCPRoute default/r backend b1:8080=1"]);
     for (text, why) in [
         (
+            good.replace("  tags: {}", "  sourceRange: [10.0.0.0/8]"),
+            "LoadBalancerConfiguration default/edge is in error",
+        ),
+        (
             good.replace("name: edge}}\n", "name: other}}\n"),
             "there is no LoadBalancerConfiguration default/other",
         ),
