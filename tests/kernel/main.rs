@@ -29,6 +29,7 @@ mod limits;
 mod listeners;
 mod loss;
 mod names;
+mod privileges;
 mod proxy_protocol;
 mod psycopg;
 mod rates;
