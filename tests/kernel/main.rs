@@ -16,6 +16,7 @@ mod relay;
 mod bandwidth;
 mod breakers;
 mod calls;
+mod deploy;
 mod endpoints;
 mod ends;
 mod families;
