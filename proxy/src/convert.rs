@@ -13,7 +13,7 @@ use crate::config::{Language, write};
 const EXIT_INCOMPLETE: u8 = 1;
 
 /// Loads the configured paths and writes them to standard output in the words of `to`; whatever is wrong with them,
-/// and whatever has no words there, goes to standard error.
+/// whatever has no words there, and what has to be set beside the documents, goes to standard error.
 pub fn run(settings: &Settings, to: Language, with_keys: bool) -> ExitCode {
     let loaded = Loader::new(settings).load();
     let written = write(&loaded.config, settings, to, with_keys);
@@ -23,6 +23,8 @@ pub fn run(settings: &Settings, to: Language, with_keys: bool) -> ExitCode {
     let told = wrong.iter().try_for_each(|finding| writeln!(err, "error: {finding}"));
     let told =
         told.and_then(|()| written.lost.iter().try_for_each(|lost| writeln!(err, "not converted: {lost}")));
+    let told =
+        told.and_then(|()| written.settings.iter().try_for_each(|setting| writeln!(err, "set: {setting}")));
     let told = told.and_then(|()| out.write_all(written.text.as_bytes()));
     // A reader that closed early (`| head`) has read what it wanted.
     let _ = told.and_then(|()| out.flush());

@@ -23,7 +23,7 @@ fn a_good_file_is_counted() {
     let ended = sluice(&["check", &file(GOOD)]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let expected = "0.0.0.0:5432\n  every connection, as it comes\n    to db:5432 (TCPMapping default/db)\n\
-                    1 listener, 1 mapping, 0 errors, 0 warnings\n";
+                    recognised: Ambassador: 1 TCPMapping\n1 listener, 1 mapping, 0 errors, 0 warnings\n";
     assert_eq!(ended.stdout, expected);
     assert_eq!(ended.stderr, "");
 }
@@ -31,7 +31,7 @@ fn a_good_file_is_counted() {
 #[test]
 fn standard_input_is_a_path() {
     let ended = sluice_with(&["check", "-"], &[], GOOD);
-    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 4), "{ended:?}");
+    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 5), "{ended:?}");
 }
 
 #[test]
@@ -43,6 +43,63 @@ fn a_mapping_in_error_is_named_and_the_others_counted() {
     let begin = format!("error: {path}#2: TCPMapping default/broken: spec.port: ");
     assert!(lines[0].starts_with(&begin), "{ended:?}");
     assert_eq!(*lines.last().unwrap(), "1 listener, 1 mapping, 1 error, 0 warnings");
+}
+
+/// Whoever brings the files of another system is told what they were taken for.
+#[test]
+fn what_was_recognised_is_summed_up_and_what_was_not() {
+    const OTHERS: &str = "\
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a}
+spec: {tcp: []}
+---
+apiVersion: getambassador.io/v3alpha1
+kind: Mapping
+metadata: {name: http}
+spec: {prefix: /, service: web}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+---
+services: {web: {image: nginx}}
+volumes: {}
+";
+    const KONG: &str = "\
+_format_version: '3.0'
+services:
+- {name: a, url: 'tcp://db:5432', routes: [{name: a, protocols: [tcp], destinations: [{port: 5433}]}]}
+";
+    const HAPROXY: &str = "\
+frontend db
+    bind *:5432
+    default_backend pg
+backend pg
+    server a 10.0.0.1:5432
+";
+    let texts = [GOOD, OTHERS, GOOD.trim_end(), "---", KONG].join("\n---\n");
+    // Of the same name the last one stays; both were recognised.
+    let paths = [file(&texts), file(HAPROXY), file("a: [\n")];
+    let words = |format| {
+        ["check", "--format", format, "--kong-stream-listen", "0.0.0.0:5433", &paths[0], &paths[1], &paths[2]]
+            .map(str::to_owned)
+    };
+    let run = |format| sluice(&words(format).each_ref().map(String::as_str));
+    let ended = run("text");
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    let summed: Vec<_> = ended.stdout.lines().filter(|line| line.contains("recognised: ")).collect();
+    let expected = [
+        "recognised: Ambassador: 2 TCPMapping; Kong: 1 route, 1 service; Kubernetes: 1 Service",
+        "not recognised: 1 Mapping (getambassador.io/v3alpha1), 1 VirtualService (networking.istio.io/v1), 1 document \
+         that is no YAML, 1 document with services, volumes, 1 text without any field",
+    ];
+    assert_eq!(summed, expected, "{ended:?}");
+    let report: Value = serde_json::from_str(&run("json").stdout).unwrap();
+    assert_eq!(report["recognised"]["Kong"]["route"], 1);
+    assert_eq!(report["recognised"]["Ambassador"]["TCPMapping"], 2);
+    assert_eq!(report["unrecognised"]["VirtualService (networking.istio.io/v1)"], 1);
 }
 
 #[test]
@@ -91,6 +148,7 @@ fn routes_stand_in_the_order_in_which_they_are_tried() {
   TLS of any name or none, TLS is passed through
     to any:1 (TCPMapping default/any)
   anything else: refused
+recognised: Ambassador: 6 TCPMapping
 1 listener, 6 mappings, 0 errors, 0 warnings
 ";
     assert_eq!(sluice(&["check", &path]).stdout, expected);

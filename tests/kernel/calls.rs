@@ -13,7 +13,7 @@ use crate::harness::sluice::Builder;
 use crate::relay::{BACK, FRONT, Relay, ready};
 
 /// Calls on sockets and maps. How often threads wait and wake each other depends on the load.
-const TRACED: &str = "trace=accept4,socket,connect,setsockopt,getsockopt,ioctl,bpf,recvfrom,sendto,splice,\
+const TRACED: &str = "trace=accept4,getsockname,socket,connect,setsockopt,getsockopt,ioctl,bpf,recvfrom,sendto,splice,\
                       shutdown,close,epoll_ctl";
 
 #[test]

@@ -19,6 +19,7 @@ mod calls;
 mod deploy;
 mod endpoints;
 mod ends;
+mod examples;
 mod families;
 mod faults;
 mod half_close;

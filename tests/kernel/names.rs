@@ -85,6 +85,20 @@ fn a_changed_answer_is_taken_up_when_the_old_one_has_run_out() {
 }
 
 #[test]
+fn nobody_waits_for_the_name_of_a_backup_that_is_not_needed() {
+    let dns = network();
+    dns.a("db.test.", TWO);
+    dns.a("standby.test.", Says::Silence);
+    let annotated = mapping("db.test:7001", "").replace(
+        "{name: m}",
+        "{name: m, annotations: {sluice.dev/backup-service: 'standby.test:7001', sluice.dev/connect-timeout-ms: '1000'}}",
+    );
+    let flags = ["--dns-servers", "127.0.0.1", "--hosts-file", "/dev/null"];
+    let _sluice = Builder::new(&annotated).flags(&flags).start();
+    assert_eq!(answered(), "two");
+}
+
+#[test]
 fn the_last_good_answer_outlives_a_server_that_fails_or_says_nothing() {
     for broken in [Says::Fails, Says::Silence] {
         // Each in a network of its own, on a thread of its own.

@@ -133,6 +133,7 @@ fn loaded() -> Loaded {
         files: vec!["a.yaml".into()],
         material: Vec::new(),
         resources: 2,
+        inventory: Default::default(),
     }
 }
 

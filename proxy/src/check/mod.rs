@@ -16,6 +16,7 @@ use crate::admin;
 use crate::app::EXIT_USAGE;
 use crate::cli::Format;
 use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::inventory::Inventory;
 use crate::config::load::{Loaded, Loader};
 use crate::config::model::{Config, ResourceStatus};
 use crate::config::settings::Settings;
@@ -33,6 +34,9 @@ struct Report<'a> {
     /// Where connections would go, if somebody asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<Vec<Resolved>>,
+    /// What the documents were taken for.
+    #[serde(flatten)]
+    inventory: &'a Inventory,
     listeners: usize,
     mappings: usize,
     discarded: usize,
@@ -59,6 +63,7 @@ impl<'a> Report<'a> {
             served: admin::listeners(&loaded.config),
             status: &loaded.statuses,
             resolved: None,
+            inventory: &loaded.inventory,
             listeners: loaded.config.listeners.len(),
             mappings: loaded.config.mappings().count(),
             discarded: loaded.diagnostics.iter().filter(|d| d.discarded).count(),
@@ -98,6 +103,7 @@ impl<'a> Report<'a> {
         for resolved in self.resolved.iter().flatten() {
             writeln!(out, "{resolved}")?;
         }
+        write!(out, "{}", self.inventory)?;
         writeln!(
             out,
             "{}, {}, {}, {}",

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::{Format, Report};
 use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::inventory::Inventory;
 use crate::config::model::Config;
 
 fn finding(severity: Severity, discarded: bool) -> Diagnostic {
@@ -17,13 +18,14 @@ fn finding(severity: Severity, discarded: bool) -> Diagnostic {
 }
 
 fn written(diagnostics: &[Diagnostic], format: Format) -> String {
-    let config = Config::default();
+    let (config, inventory) = (Config::default(), Inventory::default());
     let report = Report {
         diagnostics,
         config: &config,
         served: Vec::new(),
         status: &[],
         resolved: None,
+        inventory: &inventory,
         listeners: 1,
         mappings: 2,
         discarded: 1,
@@ -64,13 +66,14 @@ fn only_what_costs_something_is_bad() {
     for (diagnostic, good) in cases {
         let discarded = usize::from(diagnostic.discarded);
         let (diagnostics, config) = (std::slice::from_ref(&diagnostic), Config::default());
-        let served = Vec::new();
+        let (served, inventory) = (Vec::new(), Inventory::default());
         let report = Report {
             diagnostics,
             config: &config,
             served,
             status: &[],
             resolved: None,
+            inventory: &inventory,
             listeners: 0,
             mappings: 0,
             discarded,

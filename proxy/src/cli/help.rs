@@ -26,7 +26,8 @@ Examples:
 
 /// `sluice check --help`.
 pub(super) const CHECK: &str = "\
-Exits 64 when anything would be discarded or cannot be read, else 0.
+Exits 64 when anything would be discarded or cannot be read, else 0. Ends with how many resources of which kinds were
+recognised, and what was not.
 
 Examples:
   Everything in a folder:
@@ -35,17 +36,26 @@ Examples:
     sluice check --ambassador-id staging mappings.yaml
   Where its connections would go at this moment:
     sluice check --resolve mappings.yaml
+  What of a whole cluster is none of its business:
+    kubectl get all,gateways,tcproutes -A -o yaml | sluice check --format json - | jq .unrecognised
   For a pipeline:
     kubectl get tcpmappings -A -o yaml | sluice check --format json - | jq '.diagnostics[].message'";
 
 /// `sluice convert --help`.
 pub(super) const CONVERT: &str = "\
 Writes YAML to standard output, and what it does not say, a line each, to standard error. Exits 0 when it says
-everything, 1 when something has no words in the other dialect, 64 when something of the input is in error.
+everything, 1 when something has no words in the other dialect, 64 when something of the input is in error. What
+belongs to kong.conf stands in the first lines of the YAML as comments, and on standard error behind \"set:\".
 
 Examples:
   What has no words there, and nothing else:
-    sluice convert --to ambassador mappings.yaml > /dev/null
+    sluice convert --to gateway mappings.yaml > /dev/null
+  Away from Kong, whose addresses are in kong.conf:
+    sluice convert --to gateway --kong-conf /etc/kong/kong.conf kong.yaml > gateway.yaml
+  To Kong, and from it again:
+    sluice convert --to kong --keys mappings.yaml > kong.yaml
+    sed -n 's/^# //p' kong.yaml > kong.conf
+    sluice check --kong-conf kong.conf kong.yaml
   With the certificates and keys:
     sluice convert --to ambassador --keys mappings.yaml > converted.yaml
   Whether it means the same:

@@ -139,6 +139,10 @@ fn lower_with(text: &str, settings: &Settings) -> Config {
         // As `sluice check` writes it.
         assert!(serde_json::to_string(&status).is_ok());
     }
+    for to in [dialect::Language::Ambassador, dialect::Language::Kong, dialect::Language::Gateway] {
+        // Whatever was read can be written.
+        let _ = dialect::write(&lowered.config, settings, to, true);
+    }
     lowered.config
 }
 

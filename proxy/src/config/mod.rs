@@ -5,6 +5,7 @@ pub mod diagnostic;
 mod dialect;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+pub mod inventory;
 pub mod load;
 mod material;
 pub mod model;

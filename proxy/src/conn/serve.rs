@@ -82,7 +82,7 @@ async fn establish(
             let address = accepted.listener;
             Box::pin(welcome(client, (address, listener), record, ctx, opened)).await?
         } else {
-            let ends = [record.peer(), destination(&client.socket, accepted.listener)];
+            let ends = [record.peer(), destination(&client.socket, accepted.listener, listener)];
             let group = listener.route(None, ends).ok_or(CloseReason::NoRoute)?;
             let (target, seat) = enter(group, record)?;
             (Side::Raw(client), target, seat)

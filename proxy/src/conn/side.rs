@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::relay::tls::Leg;
 use crate::relay::{Spoken, socket};
+use crate::route::Listener;
 use crate::telemetry::CloseReason;
 
 /// Bytes as they are, in a socket that is registered nowhere, or a session over them.
@@ -59,10 +60,14 @@ impl Side {
     }
 }
 
-/// The address that a client connected to, where its listener is on `listener`.
-pub(super) fn destination(socket: impl AsFd, listener: SocketAddr) -> SocketAddr {
+/// The address that a client connected to, as far as the routes of its listener, which is on `address`, ask for it.
+pub(super) fn destination<S>(socket: impl AsFd, address: SocketAddr, listener: &Listener<S>) -> SocketAddr {
+    // A system call that most connections can do without.
+    if !(address.ip().is_unspecified() && listener.asks_destinations()) {
+        return address;
+    }
     // A socket that has an address keeps it, reset or not.
-    rustix::net::getsockname(socket).ok().and_then(|address| address.try_into().ok()).unwrap_or(listener)
+    rustix::net::getsockname(socket).ok().and_then(|own| own.try_into().ok()).unwrap_or(address)
 }
 
 /// Has tokio watch a socket.

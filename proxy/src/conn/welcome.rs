@@ -32,7 +32,7 @@ pub(super) async fn welcome(
         Ok((opening, spoken)) => (opening, client.spoken.and(spoken)),
         Err(why) => return Err(turn_away(stream, listener.prelude, &why, record).await),
     };
-    let ends = [record.peer(), destination(&stream, address)];
+    let ends = [record.peer(), destination(&stream, address, listener)];
     let group = match &opening {
         Opening::Cleartext => listener.route(None, ends).ok_or(CloseReason::NoRoute)?,
         Opening::Tls(ClientHello { server_name, alpn }) => {

@@ -38,6 +38,7 @@ pub struct Listener<S> {
     /// In the order in which they are tried.
     groups: Vec<Arc<Group<S>>>,
     names: Names,
+    asks_destinations: bool,
 }
 
 /// What a client asks for as its TLS begins.
@@ -157,7 +158,9 @@ impl<S> RouteTable<S> {
 impl<S> Listener<S> {
     fn new(declared: &model::Listener, groups: Vec<Arc<Group<S>>>) -> Self {
         let names = Names::new(&groups);
-        Self { proxy_protocol: declared.proxy_protocol.clone(), prelude: declared.prelude, groups, names }
+        let asks_destinations = groups.iter().any(|group| !group.between.destinations.is_empty());
+        let (proxy_protocol, prelude) = (declared.proxy_protocol.clone(), declared.prelude);
+        Self { proxy_protocol, prelude, groups, names, asks_destinations }
     }
 
     fn same(&self, route: &Route) -> Option<&Arc<Group<S>>> {
@@ -168,6 +171,12 @@ impl<S> Listener<S> {
     #[must_use]
     pub fn looks(&self) -> bool {
         self.names.look()
+    }
+
+    /// Whether a connection's route depends on the address that its client connected to.
+    #[must_use]
+    pub const fn asks_destinations(&self) -> bool {
+        self.asks_destinations
     }
 
     /// Whether there are routes for connections that begin without TLS.

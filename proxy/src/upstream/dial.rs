@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::attempt::{self, Begun};
 use super::board::{Nobody, Pick, Seat};
@@ -186,13 +186,19 @@ impl Dialer {
     /// Why there are none, of the backup service neither.
     pub(super) async fn refresh(&self, pool: &Pool) -> Result<(), ResolveError> {
         let own = self.resolver.resolve(&pool.mapping).await;
-        let backup: Arc<[Endpoint]> = match &pool.backup {
-            Some(to) => self.resolver.resolve(to).await.unwrap_or_else(|error| {
-                tracing::debug!(mapping = %pool.name(), %error, "no backup");
-                Arc::default()
-            }),
-            None => Arc::default(),
+        let needed = own.as_ref().map_or(true, |own| own.is_empty());
+        let backup = match &pool.backup {
+            None => Ok(Arc::default()),
+            Some(to) if needed => self.resolver.resolve(to).await,
+            // Whoever is known need not wait for a name server that is silent about who may stand in one day.
+            Some(to) => {
+                timeout(Duration::ZERO, self.resolver.resolve(to)).await.unwrap_or(Ok(Arc::default()))
+            }
         };
+        let backup: Arc<[Endpoint]> = backup.unwrap_or_else(|error| {
+            tracing::debug!(mapping = %pool.name(), %error, "no backup");
+            Arc::default()
+        });
         let own = match own {
             Err(error) if backup.is_empty() => return Err(error),
             own => own.unwrap_or_default(),

@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use serde_yaml::Value;
 
 use super::diagnostic::{Diagnostic, Severity};
+use super::inventory::Inventory;
 use super::material::Files;
 use super::model::{Config, ResourceStatus};
 use super::settings::Settings;
@@ -53,6 +54,7 @@ pub(super) struct Lowered {
     pub(super) statuses: Vec<ResourceStatus>,
     /// Resources seen, served or not.
     pub(super) resources: usize,
+    pub(super) inventory: Inventory,
 }
 
 /// Finds everything the documents ask for; what is in error is left out alone. Certificates that they keep
@@ -66,19 +68,37 @@ pub(super) fn lower<'a>(
     let (mut secrets, mut cluster) = (Secrets::default(), Cluster::default());
     let (mut config_maps, mut namespaces) = (ConfigMaps::default(), HashMap::new());
     let mut strangers = Strangers::default();
-    let (mut ambassador, mut gateway, mut kong, mut resources) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let (mut ambassador, mut gateway, mut kong) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut resources, mut inventory) = (0, Inventory::default());
     for document in documents {
         if let Dialect::Kong = detect(&document.value) {
             kong.push(document);
             continue;
         }
-        for resource in resource::expand(document, &settings.ambassador.namespace, &mut diagnostics) {
+        let before = diagnostics.len();
+        let expanded = resource::expand(document, &settings.ambassador.namespace, &mut diagnostics);
+        if expanded.is_empty() && diagnostics.len() > before {
+            inventory.wonder(&looks(&document.value));
+        }
+        for resource in expanded {
             resources += 1;
             let is_known = cluster.add(&resource, &settings.ambassador)
                 || config_maps.add(&resource, &settings.ambassador)
                 || labelled(&resource, &mut namespaces);
             let described = format!("kind {} ({})", resource.kind, resource.api_version);
-            match group(&resource.api_version) {
+            let dialect = group(&resource.api_version);
+            let is_recognised = match dialect {
+                Dialect::Ambassador => ambassador::knows(&resource.kind),
+                Dialect::Gateway => gateway::knows(&resource),
+                Dialect::Kubernetes => is_known || resource.kind == "Secret" || resource.carried().is_some(),
+                Dialect::Kong => false,
+            };
+            if is_recognised {
+                inventory.recognise(dialect.name(), &resource.kind);
+            } else {
+                inventory.wonder(&format!("{} ({})", resource.kind, resource.api_version));
+            }
+            match dialect {
                 Dialect::Ambassador => ambassador.push(resource),
                 Dialect::Gateway => gateway.push(resource),
                 // What it carries comes by itself.
@@ -96,7 +116,10 @@ pub(super) fn lower<'a>(
     let sources = kong::Sources { files, settings, environment: &environment };
     let (of_kong, entities) = kong::lower(&kong, sources, &mut diagnostics);
     claims.extend(of_kong);
-    resources += entities;
+    resources += entities.len();
+    for kind in entities {
+        inventory.recognise(Dialect::Kong.name(), kind);
+    }
     let sources = gateway::Sources {
         secrets: &secrets,
         config_maps: &config_maps,
@@ -111,7 +134,7 @@ pub(super) fn lower<'a>(
     claims.extend(lowered.claims);
     let config = merge::merge(claims, &mut diagnostics);
     diagnostics.extend(strangers.into_diagnostics());
-    Lowered { config, diagnostics, statuses: lowered.statuses, resources }
+    Lowered { config, diagnostics, statuses: lowered.statuses, resources, inventory }
 }
 
 /// Notes the labels of a Namespace; false where the resource is none.
@@ -133,6 +156,40 @@ enum Dialect {
     Kong,
     /// A Kubernetes object that says nothing about routes, except perhaps in an annotation.
     Kubernetes,
+}
+
+impl Dialect {
+    /// What people call it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ambassador => "Ambassador",
+            Self::Gateway => "Gateway API",
+            Self::Kong => "Kong",
+            Self::Kubernetes => "Kubernetes",
+        }
+    }
+}
+
+/// What may be seen of a document that is no resource of anybody's, to be read on behind a number: its first keys, which
+/// tell a docker-compose file from values of a chart.
+fn looks(value: &Value) -> String {
+    const KEYS: usize = 3;
+    match value {
+        Value::Mapping(body) => {
+            let mut keys: Vec<String> = body
+                .keys()
+                .filter_map(Value::as_str)
+                .take(KEYS)
+                .map(|key| key.chars().take(40).collect())
+                .collect();
+            if body.len() > keys.len() {
+                keys.push("…".to_owned());
+            }
+            format!("document with {}", keys.join(", "))
+        }
+        Value::Sequence(_) => "list".to_owned(),
+        _ => "text without any field".to_owned(),
+    }
 }
 
 fn detect(value: &Value) -> Dialect {

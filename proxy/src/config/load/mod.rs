@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::diagnostic::Diagnostic;
 use super::dialect;
+use super::inventory::Inventory;
 use super::material::Files;
 use super::model::{Config, ResourceStatus};
 use super::settings::Settings;
@@ -36,6 +37,8 @@ pub struct Loaded {
     pub material: Vec<PathBuf>,
     /// Resources seen, served or not.
     pub resources: usize,
+    /// What they were taken for, and what nobody recognised.
+    pub inventory: Inventory,
 }
 
 impl Loader {
@@ -53,9 +56,13 @@ impl Loader {
         let lowered = dialect::lower(documents, &self.material, &self.settings);
         let material = self.material.get_mut().end();
         let mut diagnostics = reading.diagnostics;
-        diagnostics.extend(lowered.diagnostics);
+        let dialect::Lowered { config, diagnostics: found, statuses, resources, mut inventory } = lowered;
+        // What is no YAML is told of a document, and what cannot be read of its file.
+        for _ in diagnostics.iter().filter(|finding| finding.document > 0) {
+            inventory.wonder("document that is no YAML");
+        }
+        diagnostics.extend(found);
         diagnostics.sort_by(|a, b| (&a.file, a.document).cmp(&(&b.file, b.document)));
-        let dialect::Lowered { config, statuses, resources, .. } = lowered;
-        Loaded { config, diagnostics, statuses, files: reading.files, material, resources }
+        Loaded { config, diagnostics, statuses, files: reading.files, material, resources, inventory }
     }
 }

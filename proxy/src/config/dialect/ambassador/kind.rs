@@ -62,6 +62,11 @@ impl Kind {
     }
 }
 
+/// Whether a kind is one of those.
+pub(in crate::config::dialect) fn knows(kind: &str) -> bool {
+    NAMES.iter().any(|(name, _)| *name == kind)
+}
+
 /// The kind of a resource that is to be read; others are counted or found fault with.
 pub(super) fn of(
     resource: &Resource<'_>,

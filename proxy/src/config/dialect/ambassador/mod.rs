@@ -29,6 +29,7 @@ use std::cell::RefCell;
 
 use self::group::Candidate;
 use self::kind::Kind;
+pub(super) use self::kind::knows;
 use self::listener::Stacks;
 use self::mapping::Context;
 use self::module::Module;

@@ -64,6 +64,16 @@ impl Kind {
     }
 }
 
+/// Whether a resource's kind is one of those.
+pub(in crate::config::dialect) fn knows(resource: &Resource<'_>) -> bool {
+    let names: &[_] = match resource.api_version.split_once('/') {
+        Some((GROUP, _)) => &NAMES,
+        Some((AWS, _)) => &AWS_NAMES,
+        _ => &[],
+    };
+    names.iter().any(|(name, ..)| *name == resource.kind)
+}
+
 /// The kind of a resource that is to be read; others are counted or found fault with.
 pub(super) fn of(
     resource: &Resource<'_>,

@@ -21,6 +21,7 @@ mod spec;
 mod status;
 mod store;
 mod terminate;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,9 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::material::Files;
 use crate::config::model::ResourceStatus;
 use crate::config::settings::Settings;
+
+pub(super) use kind::knows;
+pub(super) use write::write;
 
 /// What resources are read against.
 pub(super) struct Sources<'a> {

@@ -52,6 +52,20 @@ impl EndsList {
         }
         list
     }
+
+    /// These, where a network of one address is written as the address.
+    pub(super) fn of(all: &[Ends]) -> Self {
+        let class = all.iter().fold(0, |class, ends| {
+            let of_address = ends.network.map_or(0, |network| if is_one(network) { 8 } else { 1 });
+            class | of_address | if ends.port.is_some() { 4 } else { 0 }
+        });
+        Self { all: all.to_vec(), class }
+    }
+}
+
+/// Whether it is but one address.
+pub(super) fn is_one(network: IpNet) -> bool {
+    network.prefix_len() == network.max_prefix_len()
 }
 
 /// An address or a network, without what is behind its prefix; and whether it is written as a network.

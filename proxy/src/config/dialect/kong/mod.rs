@@ -19,6 +19,7 @@ mod stream_listen;
 mod surroundings;
 mod upstream;
 mod upstream_tls;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,8 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::material::Files;
 use crate::config::settings::Settings;
 
+pub(super) use write::write;
+
 /// What files are read against.
 #[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
@@ -55,14 +58,14 @@ pub(super) struct Sources<'a> {
     pub(super) environment: Lookup<'a>,
 }
 
-/// What several files declare counts as one, as with decK. How many entities there are comes with it.
+/// What several files declare counts as one, as with decK. Of which kind each entity is comes with it.
 pub(super) fn lower(
     documents: &[&Document],
     sources: Sources<'_>,
     found: &mut Vec<Diagnostic>,
-) -> (Vec<Claim>, usize) {
+) -> (Vec<Claim>, Vec<&'static str>) {
     let Some(first) = documents.first() else {
-        return (Vec::new(), 0);
+        return (Vec::new(), Vec::new());
     };
     let mut entities = Vec::new();
     for (number, document) in documents.iter().enumerate() {
@@ -70,9 +73,9 @@ pub(super) fn lower(
     }
     let entities = Index::new(entities);
     let claims = assemble(&entities, sources, first, found);
-    let count = entities.all.len();
+    let kinds = entities.all.iter().map(|entity| entity.kind.noun()).collect();
     found.extend(entities.all.into_iter().flat_map(|entity: Entity| entity.report.into_diagnostics()));
-    (claims, count)
+    (claims, kinds)
 }
 
 fn assemble(

@@ -182,7 +182,7 @@ fn expressions(fields: &Fields<'_>, entity: &Entity) {
 }
 
 /// What Kong's routers sort by, as one number.
-fn priority(flavor: Flavor, named: bool, sources: &EndsList, destinations: &EndsList) -> u64 {
+pub(super) fn priority(flavor: Flavor, named: bool, sources: &EndsList, destinations: &EndsList) -> u64 {
     let classes = sources.class << 4 | destinations.class;
     let kinds = [named, !sources.all.is_empty(), !destinations.all.is_empty()];
     match flavor {

@@ -1,20 +1,20 @@
-//! Certificates, keys and revocation lists as Secrets.
+//! Certificates, keys and revocation lists as PEM, in Secrets and ConfigMaps.
 
 use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Map, Value, json};
 
 use super::{ObjectName, Taken, object};
 use crate::config::model::{Identity, Trust};
 
-/// Secrets that the documents name.
+/// Secrets and ConfigMaps that the documents name.
 pub(super) struct Material {
     own_namespace: String,
-    with_keys: bool,
+    pub(super) with_keys: bool,
     taken: Taken,
-    /// By what is in them.
+    /// By what is in them, and for ConfigMaps by their namespace.
     names: BTreeMap<Vec<u8>, ObjectName>,
     documents: Vec<Value>,
 }
@@ -31,18 +31,10 @@ impl Material {
     }
 
     pub(super) fn identity(&mut self, identity: &Identity, lost: &mut Vec<String>) -> ObjectName {
-        let chain = &identity.key.cert;
-        let content = chain.iter().flat_map(|der| der.iter().copied()).collect();
-        let chain: String = chain.iter().map(|der| pem("CERTIFICATE", der)).collect();
+        let content = identity.key.cert.iter().flat_map(|der| der.iter().copied()).collect();
         let (name, is_new) = self.name(&identity.source, content);
         if is_new && self.with_keys {
-            let (label, der) = match identity.private_key.der() {
-                PrivateKeyDer::Pkcs1(der) => ("RSA PRIVATE KEY", der.secret_pkcs1_der()),
-                PrivateKeyDer::Sec1(der) => ("EC PRIVATE KEY", der.secret_sec1_der()),
-                // The only other form; a new one would be PKCS #8 inside.
-                other => ("PRIVATE KEY", other.secret_der()),
-            };
-            let key = pem(label, der);
+            let (chain, key) = (certificates(&identity.key.cert), key(identity));
             self.secret(&name, "kubernetes.io/tls", &[("tls.crt", &chain), ("tls.key", &key)]);
         } else if is_new {
             let shown = name.shown(&self.own_namespace);
@@ -55,17 +47,32 @@ impl Material {
     }
 
     pub(super) fn trust(&mut self, trust: &Trust) -> (ObjectName, Option<ObjectName>) {
-        let written = |label, ders: &mut dyn Iterator<Item = &[u8]>| {
-            ders.map(|der| pem(label, der)).collect::<String>()
-        };
-        let roots = written("CERTIFICATE", &mut trust.roots.iter().map(|der| &der[..]));
-        let roots = self.public(&trust.source, "ca.crt", &roots);
+        let roots = self.public(&trust.source, "ca.crt", &certificates(&trust.roots));
         if trust.revoked.is_empty() {
             return (roots, None);
         }
-        let lists = written("X509 CRL", &mut trust.revoked.iter().map(|der| &der[..]));
+        let lists: String = trust.revoked.iter().map(|der| pem("X509 CRL", der)).collect();
         let lists = self.public(&format!("{}-revoked", trust.source), "crl.pem", &lists);
         (roots, Some(lists))
+    }
+
+    /// Authorities alone, in a ConfigMap of a namespace.
+    pub(super) fn config_map(&mut self, trust: &Trust, namespace: Option<&str>) -> ObjectName {
+        let pem = certificates(&trust.roots);
+        let content = format!("ConfigMap {} {pem}", namespace.unwrap_or_default()).into_bytes();
+        let words = if trust.source.starts_with('/') { "file ca" } else { &*trust.source };
+        let wanted = ObjectName {
+            namespace: namespace.map(str::to_owned),
+            ..ObjectName::of(words, &self.own_namespace)
+        };
+        if let Some(name) = self.names.get(&content) {
+            return name.clone();
+        }
+        let name = self.taken.free(wanted);
+        self.names.insert(content, name.clone());
+        let body = Map::from_iter([("data".to_owned(), json!({ "ca.crt": pem }))]);
+        self.documents.push(object("v1", "ConfigMap", &name, Map::new(), body));
+        name
     }
 
     pub(super) fn into_documents(self) -> Vec<Value> {
@@ -103,6 +110,22 @@ impl Material {
         body.insert("data".to_owned(), Value::Object(data));
         self.documents.push(object("v1", "Secret", name, Map::new(), body));
     }
+}
+
+/// One behind the other.
+pub(in crate::config::dialect) fn certificates(ders: &[CertificateDer<'_>]) -> String {
+    ders.iter().map(|der| pem("CERTIFICATE", der)).collect()
+}
+
+/// The private key, in the form in which it was read.
+pub(in crate::config::dialect) fn key(identity: &Identity) -> String {
+    let (label, der) = match identity.private_key.der() {
+        PrivateKeyDer::Pkcs1(der) => ("RSA PRIVATE KEY", der.secret_pkcs1_der()),
+        PrivateKeyDer::Sec1(der) => ("EC PRIVATE KEY", der.secret_sec1_der()),
+        // The only other form; a new one would be PKCS #8 inside.
+        other => ("PRIVATE KEY", other.secret_der()),
+    };
+    pem(label, der)
 }
 
 /// RFC 7468.

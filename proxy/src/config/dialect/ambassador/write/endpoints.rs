@@ -1,8 +1,8 @@
 //! Who knows where a mapping's service is, as a resolver and what it reads.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
-use crate::config::dialect::write::{Draft, ObjectName, Taken, object};
+use crate::config::dialect::write::{Draft, ObjectName, Taken, object, service};
 use crate::config::model::{Catalogue, Host, Mapping, Resolution, Service};
 
 /// How a `TCPMapping` names its upstream.
@@ -29,7 +29,7 @@ impl Resolvers {
                 let service = ObjectName { name: name.name.clone(), namespace: name.namespace.clone() };
                 let service = self.services.free(service);
                 let port = mapping.service.port;
-                kubernetes(&service, port, endpoints, draft);
+                service::backed(&service, port, endpoints, draft);
                 Found {
                     service: format!("{}:{port}", service.name),
                     resolver: Some("kubernetes-endpoint".to_owned()),
@@ -60,35 +60,6 @@ impl Resolvers {
             Map::from_iter([("spec".to_owned(), spec)]),
         ));
         name
-    }
-}
-
-/// A Service, and slices of its endpoints, each of one family and port.
-fn kubernetes(name: &ObjectName, port: u16, endpoints: &[std::net::SocketAddr], draft: &mut Draft<'_>) {
-    let spec = json!({ "ports": [{ "port": port }] });
-    draft.add(object("v1", "Service", name, Map::new(), Map::from_iter([("spec".to_owned(), spec)])));
-    let mut slices: Vec<((bool, u16), Vec<String>)> = Vec::new();
-    for endpoint in endpoints {
-        let key = (endpoint.is_ipv4(), endpoint.port());
-        let address = endpoint.ip().to_string();
-        match slices.iter_mut().find(|(other, _)| *other == key) {
-            Some((_, addresses)) => addresses.push(address),
-            None => slices.push((key, vec![address])),
-        }
-    }
-    for (number, ((is_ipv4, port), addresses)) in slices.into_iter().enumerate() {
-        let slice = ObjectName { name: format!("{}-{}", name.name, number + 1), ..name.clone() };
-        let endpoints: Vec<Value> =
-            addresses.iter().map(|address| json!({ "addresses": [address] })).collect();
-        let body = json!({
-            "addressType": if is_ipv4 { "IPv4" } else { "IPv6" },
-            "ports": [{ "port": port }],
-            "endpoints": endpoints,
-        });
-        let Value::Object(body) = body else { continue };
-        let mut slice = object("discovery.k8s.io/v1", "EndpointSlice", &slice, Map::new(), body);
-        slice["metadata"]["labels"] = json!({ "kubernetes.io/service-name": name.name });
-        draft.add(slice);
     }
 }
 

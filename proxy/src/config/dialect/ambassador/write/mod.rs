@@ -57,7 +57,8 @@ fn gather(config: &Config) -> Vec<Standing<'_>> {
         for route in listener.routes.iter().filter(|route| lacks(route).is_none()) {
             for mapping in &route.mappings {
                 let same = standing.iter_mut().find(|other| {
-                    other.port == port && other.mapping == mapping && other.route.matcher == route.matcher
+                    let place = (other.port, other.prelude, other.mapping);
+                    place == (port, listener.prelude, mapping) && treats_alike(other.route, route)
                 });
                 match same {
                     Some(same) => {
@@ -72,6 +73,13 @@ fn gather(config: &Config) -> Vec<Standing<'_>> {
         }
     }
     standing
+}
+
+/// Whether what two routes say but for their mappings is the same.
+fn treats_alike(one: &Route, other: &Route) -> bool {
+    let Route { matcher, between, access, downstream, mappings: _, refused, logs } = one;
+    (matcher, between, access) == (&other.matcher, &other.between, &other.access)
+        && (downstream, refused, logs) == (&other.downstream, &other.refused, &other.logs)
 }
 
 /// Whether a `TCPMapping` can say which connections a route takes; else that is noted.

@@ -10,7 +10,7 @@ use super::super::overrides::names as n;
 use super::super::tls::parameters;
 use super::annotations::{note, sans};
 use super::endpoints::is_host;
-use crate::config::dialect::write::{Draft, ObjectName, Taken, object};
+use crate::config::dialect::write::{Draft, ObjectName, Taken, object, shown};
 use crate::config::model::{
     Authorities, ClientCertificates, Downstream, Host, Matcher, NameSent, NamesChecked, Origination,
     Parameters, Route, SanPattern, Termination, Trust, Verification,
@@ -47,10 +47,17 @@ impl Contexts {
             None => {}
         }
         self.hosts.insert(hostname.clone(), Arc::clone(termination));
-        if !termination.named.is_empty() || termination.certificates.len() > 1 {
-            draft.lose(&termination.name, "has several certificates, and a Host one; the first is written");
+        let certificates = shown(termination, name).unwrap_or_else(|| {
+            draft.lose(&termination.name, format!("shows names of {hostname} different certificates, and a Host has one: that for the rest of them"));
+            &termination.certificates
+        });
+        if certificates.len() > 1 {
+            draft.lose(
+                &termination.name,
+                "has several certificates for a name, and a Host one; the first is written",
+            );
         }
-        let Some(identity) = termination.certificates.first() else { return };
+        let Some(identity) = certificates.first() else { return };
         let secret = draft.secret(identity);
         let rest = Fields::of(&termination.parameters).with_clients(&termination.clients, draft);
         let name = self.taken.free(ObjectName::of(&termination.name, &draft.settings.ambassador.namespace));

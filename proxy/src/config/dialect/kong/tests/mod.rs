@@ -22,13 +22,13 @@ use crate::config::model::{Config, Downstream, Mapping, Matcher, NamePattern, Ro
 use crate::config::settings::{Kong, Settings};
 
 /// What a text means.
-struct Outcome {
-    config: Config,
+pub(super) struct Outcome {
+    pub(super) config: Config,
     diagnostics: Vec<Diagnostic>,
 }
 
 /// With these as `stream_listen`.
-fn lower(text: &str, stream_listen: &str) -> Outcome {
+pub(super) fn lower(text: &str, stream_listen: &str) -> Outcome {
     lower_with(text, |kong| kong.stream_listen = stream_listen.to_owned())
 }
 
