@@ -27,8 +27,8 @@ pub(crate) struct Image {
     folder: PathBuf,
     /// The image's own words, before those of a container.
     entrypoint: Vec<String>,
-    /// How often the configuration was changed.
-    changes: u32,
+    /// How many versions of volumes there were.
+    versions: u32,
 }
 
 impl Image {
@@ -43,7 +43,7 @@ impl Image {
         // Not below the repository, whose folders may be closed to other users.
         let folder = std::env::temp_dir().join(format!("sluice-image-{name}-{}", std::process::id()));
         let root = folder.join("root");
-        for mount in ["proc", "sys", "dev", "etc/sluice"] {
+        for mount in ["proc", "sys", "dev", "etc"] {
             fs::create_dir_all(root.join(mount)).unwrap();
         }
         // kubelet's.
@@ -64,46 +64,57 @@ impl Image {
             }
         }
         base(&root.join(&entrypoint[0][1..]), &root);
-        Self { folder, entrypoint, changes: 0 }
+        Self { folder, entrypoint, versions: 0 }
     }
 
-    /// Puts these files where the ConfigMap is mounted, as kubelet does: `..data` leads to all of them, and is
+    /// Puts files into a volume of a ConfigMap or a Secret, as kubelet does: `..data` leads to all of them, and is
     /// swapped by one rename.
-    pub(crate) fn project(&mut self, config_map: &Value) {
-        self.changes += 1;
-        let volume = self.folder.join("volume");
-        let version = format!("..{}", self.changes);
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    pub(crate) fn project(&mut self, volume: &str, files: &Value) {
+        self.versions += 1;
+        let volume = self.volume(volume);
+        let version = format!("..{}", self.versions);
         fs::create_dir_all(volume.join(&version)).unwrap();
-        for (file, text) in config_map["data"].as_object().unwrap() {
+        for (file, text) in files.as_object().unwrap() {
             fs::write(volume.join(&version).join(file), text.as_str().unwrap()).unwrap();
             let link = volume.join(file);
             if !link.is_symlink() {
                 symlink(Path::new("..data").join(file), link).unwrap();
             }
         }
+        let former = fs::read_link(volume.join("..data"));
         symlink(&version, volume.join("..data_tmp")).unwrap();
         fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
-        if self.changes > 1 {
-            fs::remove_dir_all(volume.join(format!("..{}", self.changes - 1))).unwrap();
+        if let Ok(former) = former {
+            fs::remove_dir_all(volume.join(former)).unwrap();
         }
     }
 
-    /// Runs sluice's container of these documents, with more variables.
+    fn volume(&self, name: &str) -> PathBuf {
+        self.folder.join("volumes").join(name)
+    }
+
+    /// Runs sluice's container of these documents, with more variables. Its Secrets have been projected before.
     ///
     /// # Panics
     /// When it cannot be started.
     pub(crate) fn start(&mut self, documents: &[Value], more: &[(&str, &str)]) -> Sluice {
         let container = container(pod(documents));
-        self.project(of_kind(documents, "ConfigMap"));
+        self.project("mappings", &of_kind(documents, "ConfigMap")["data"]);
         let root = self.folder.join("root");
         let at = |path: &str| root.join(path).to_str().unwrap().to_owned();
-        let volume = self.folder.join("volume");
+        for mount in container["volumeMounts"].as_array().unwrap() {
+            fs::create_dir_all(at(&mount["mountPath"].as_str().unwrap()[1..])).unwrap();
+        }
         run("mount", &["--rbind", root.to_str().unwrap(), &at("")]);
         run("mount", &["--rbind", "/proc", &at("proc")]);
         run("mount", &["--rbind", "/dev", &at("dev")]);
         run("mount", &["--bind", "/sys", &at("sys")]);
         for mount in container["volumeMounts"].as_array().unwrap() {
-            assert_eq!((&mount["name"], &mount["readOnly"]), (&"mappings".into(), &true.into()));
+            assert_eq!(mount["readOnly"], true);
+            let volume = self.volume(mount["name"].as_str().unwrap());
             let path = at(&mount["mountPath"].as_str().unwrap()[1..]);
             run("mount", &["--bind", volume.to_str().unwrap(), &path]);
             run("mount", &["-o", "remount,bind,ro", &path]);

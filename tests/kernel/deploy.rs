@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::process::Signal;
@@ -16,6 +17,7 @@ use crate::harness::image::{Image, capabilities};
 use crate::harness::manifests::{container, documents, of_kind, pod};
 use crate::harness::net;
 use crate::harness::sluice::Sluice;
+use crate::harness::tls::{Ca, client_trusting, echoed, hello};
 use crate::relay::ready;
 
 /// The Pod's address, and that of the node and its database.
@@ -117,10 +119,8 @@ fn the_sidecar_relays_in_the_kernel_and_reloads() {
     }
 
     // `kubectl apply` with another port, some time later.
-    let mut changed = of_kind(&documents, "ConfigMap").clone();
-    let mappings = changed["data"]["mappings.yaml"].as_str().unwrap().replace("port: 5432", "port: 5433");
-    changed["data"] = json!({"mappings.yaml": mappings});
-    image.project(&changed);
+    let mappings = of_kind(&documents, "ConfigMap")["data"]["mappings.yaml"].as_str().unwrap();
+    image.project("mappings", &json!({"mappings.yaml": mappings.replace("port: 5432", "port: 5433")}));
     sluice.expect_log("reloaded");
     assert_eq!(exchange(&mut sluice, "127.0.0.1:5433")["relay"], "kernel");
 
@@ -128,6 +128,34 @@ fn the_sidecar_relays_in_the_kernel_and_reloads() {
     assert_eq!(Admin("127.0.0.1:9915").call("POST", "/log?filter=info").0, 200);
     sluice.signal(Signal::TERM);
     assert!(sluice.wait().success());
+}
+
+/// A certificate that cert-manager renewed, by another authority: who trusts that one alone is content soon.
+#[test]
+fn a_renewed_secret_is_taken_up() {
+    if !ready("a_renewed_secret_is_taken_up") {
+        return;
+    }
+    let documents = documents("overlays/tls");
+    Backend::echo("127.0.0.1:16379");
+    let mut image = Image::assemble("tls", HOSTS);
+    let [first, second] = [Ca::new(), Ca::new()];
+    let secret = |ca: &Ca| {
+        let leaf = ca.leaf(&["shop.example.com"]);
+        json!({"tls.crt": leaf.chain, "tls.key": leaf.key})
+    };
+    let shakes_hands = |ca: &Ca| {
+        let config = Arc::new(client_trusting(&ca.pem));
+        hello("127.0.0.1:6379", "shop.example.com", &config)
+            .is_ok_and(|mut client| echoed(&mut client, b"word") == b"word")
+    };
+    image.project("tls", &secret(&first));
+    let mut sluice = image.start(&documents, &[]);
+    sluice.expect_log("serving");
+    assert_eq!([&first, &second].map(shakes_hands), [true, false]);
+    image.project("tls", &secret(&second));
+    sluice.expect_log("reloaded");
+    assert_eq!([&first, &second].map(shakes_hands), [false, true]);
 }
 
 #[test]
