@@ -100,8 +100,9 @@ fn entry(line: &str) -> Option<(String, OsString)> {
     if key.starts_with('#') {
         return None;
     }
-    // As in Kong: a comment begins with a space and a hash, or `\#` is one of the value's.
-    let value = value.split(" #").next().unwrap_or_default().replace("\\#", "#");
+    // As in Kong: a comment begins with white space and a hash, and `\#` is one of the value's.
+    let comment = value.match_indices('#').map(|(at, _)| at).find(|at| value[..*at].ends_with([' ', '\t']));
+    let value = value[..comment.unwrap_or(value.len())].replace("\\#", "#");
     Some((format!("KONG_{}", key.to_ascii_uppercase()), value.trim().into()))
 }
 

@@ -180,20 +180,25 @@ pub struct Overrides {
     /// Which of Kong's routes comes first: traditional_compatible or traditional (KONG_ROUTER_FLAVOR) [default: traditional_compatible]
     #[arg(long, env = "SLUICE_KONG_ROUTER_FLAVOR", value_name = "FLAVOR", help_heading = "Kong")]
     pub kong_router_flavor: Option<String>,
-    /// Whose PROXY headers are believed, addresses and networks with commas; none named, everybody's (KONG_TRUSTED_IPS) [default: ""]
+    /// Whose PROXY headers are believed, addresses and networks with commas; the others' do not count (KONG_TRUSTED_IPS) [default: ""]
     #[arg(long, env = "SLUICE_KONG_TRUSTED_IPS", value_name = "NETWORKS", help_heading = "Kong")]
     pub kong_trusted_ips: Option<String>,
     /// What clients take ports of kong-stream-listen for, such as 80:8000,443:8443 (KONG_PORT_MAPS) [default: ""]
     #[arg(long, env = "SLUICE_KONG_PORT_MAPS", value_name = "MAPS", help_heading = "Kong")]
     pub kong_port_maps: Option<String>,
-    /// Certificates for clients that ask for no name that has one; none named, one of localhost is made (KONG_SSL_CERT) [default: ""]
+    /// Certificates for clients that ask for no name that has one, files or PEM; none named, one of localhost is made (KONG_SSL_CERT) [default: ""]
     #[arg(long, env = "SLUICE_KONG_SSL_CERT", value_name = "FILES", help_heading = "Kong")]
     pub kong_ssl_cert: Option<String>,
-    /// Their keys, in the same order (KONG_SSL_CERT_KEY) [default: ""]
+    /// Their keys, in the same order, files or PEM (KONG_SSL_CERT_KEY) [default: ""]
     #[arg(long, env = "SLUICE_KONG_SSL_CERT_KEY", value_name = "FILES", help_heading = "Kong")]
     pub kong_ssl_cert_key: Option<String>,
-    /// Authorities of upstreams whose service names none, a file or system (KONG_LUA_SSL_TRUSTED_CERTIFICATE) [default: system]
-    #[arg(long, env = "SLUICE_KONG_LUA_SSL_TRUSTED_CERTIFICATE", value_name = "FILE", help_heading = "Kong")]
+    /// Authorities of upstreams whose service names none, with commas: files, PEM or system (KONG_LUA_SSL_TRUSTED_CERTIFICATE) [default: system]
+    #[arg(
+        long,
+        env = "SLUICE_KONG_LUA_SSL_TRUSTED_CERTIFICATE",
+        value_name = "FILES",
+        help_heading = "Kong"
+    )]
     pub kong_lua_ssl_trusted_certificate: Option<String>,
     /// Certificates between an upstream's own and its root, 0 to 64 (KONG_LUA_SSL_VERIFY_DEPTH) [default: 1]
     #[arg(long, env = "SLUICE_KONG_LUA_SSL_VERIFY_DEPTH", value_name = "N", help_heading = "Kong")]

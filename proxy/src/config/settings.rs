@@ -74,15 +74,15 @@ pub struct Kong {
     pub stream_listen: String,
     /// `router_flavor`: which of its routes comes first.
     pub router_flavor: String,
-    /// `trusted_ips`: whose PROXY headers are believed, with commas; empty believes everybody's.
+    /// `trusted_ips`: whose PROXY headers are believed, with commas; empty believes nobody's.
     pub trusted_ips: String,
     /// `port_maps`: what clients take the ports of `stream_listen` for, such as `80:8000`, with commas.
     pub port_maps: String,
     /// `ssl_cert`: files of certificates for clients that ask for no name that has one, with commas.
     pub ssl_cert: String,
-    /// `ssl_cert_key`: files of their keys, in the same order.
+    /// `ssl_cert_key`: files of their keys, in the same order; like those of certificates they may be PEM texts instead.
     pub ssl_cert_key: String,
-    /// `lua_ssl_trusted_certificate`: authorities of upstreams whose service names none; `system`, or a file.
+    /// `lua_ssl_trusted_certificate`: authorities of upstreams whose service names none; `system`, files and PEM texts.
     pub trusted_certificate: String,
     /// `lua_ssl_verify_depth`: certificates between an upstream's own and its root.
     pub verify_depth: u8,

@@ -9,10 +9,11 @@ use crate::classify::{self, Introduction};
 use crate::relay::Spoken;
 use crate::telemetry::CloseReason;
 
-/// Takes the PROXY header; what follows it is the client's own.
+/// Takes the PROXY header, which counts where its sender is believed; what follows it is the client's own.
 pub(super) async fn introduce(
     socket: OwnedFd,
     record: &ConnRecord,
+    believed: bool,
     deadline: Instant,
 ) -> Result<Raw, CloseReason> {
     let stream = register(socket)?;
@@ -21,7 +22,7 @@ pub(super) async fn introduce(
         CloseReason::from(&why)
     })?;
     let Introduction { introduced, heard, hasty } = introduction;
-    if let Some(introduced) = introduced {
+    if let Some(introduced) = introduced.filter(|_| believed) {
         record.introduced(introduced);
     }
     Ok(Raw { socket: release(stream)?, spoken: Spoken { heard, said: 0, in_part: hasty } })

@@ -74,7 +74,9 @@ async fn establish(
         // Boxed: connections that nobody looks into need not hold the room for it.
         let client = match &listener.proxy_protocol {
             Some(sources) if sources.include(accepted.peer.ip()) => {
-                Box::pin(introduce(accepted.socket, record, opened + ctx.handshakes.hello)).await?
+                let believed = sources.believe(accepted.peer.ip());
+                let deadline = opened + ctx.handshakes.hello;
+                Box::pin(introduce(accepted.socket, record, believed, deadline)).await?
             }
             _ => Raw { socket: accepted.socket, spoken: Spoken::default() },
         };

@@ -136,13 +136,24 @@ fn too_few_healthy_targets_refuse_everybody() {
 #[test]
 fn an_upstream_says_which_name_and_certificate_are_shown() {
     let ca = Ca::new();
-    let (leaf, client) = (ca.leaf(&["header.test"]), ca.leaf(&["me.test"]));
+    let (leaf, known) = (ca.leaf(&["header.test"]), ca.leaf(&["me.test"]));
+    // Of an authority that the upstream does not know.
+    let stranger = Ca::new().leaf(&["me.test"]);
     let site = Site::new();
     let _backend = backend(&site.at(7001), "tls", ca.server_asking(&leaf));
-    let upstream = json!({
-        "targets": [target(&site, 7001, 1)], "host_header": "header.test:443", "client_certificate": {"id": "c"},
-    });
-    let more = json!({"certificates": [certificate("c", &client, &[])]});
-    let _sluice = start(&with("tls", upstream, more), &site.at(9000), &[]);
+    let with = |of_upstream: &str, of_service: Option<&str>| {
+        let upstream = json!({
+            "targets": [target(&site, 7001, 1)], "host_header": "header.test:443", "client_certificate": {"id": of_upstream},
+        });
+        let certificates =
+            json!([certificate("known", &known, &[]), certificate("stranger", &stranger, &[])]);
+        let service = json!({"client_certificate": of_service});
+        with("tls", upstream, json!({"certificates": certificates, "service": service}))
+    };
+    let mut sluice = start(&with("known", None), &site.at(9000), &[]);
     assert_eq!(greeting(&mut connect(&site.at(9000))), "tls header.test known");
+    sluice.reload(&with("stranger", Some("known")));
+    assert_eq!(greeting(&mut connect(&site.at(9000))), "tls header.test known");
+    sluice.reload(&with("known", Some("stranger")));
+    assert_eq!(answers(&site, 1), [""], "the service's comes first, though the upstream refuses it");
 }

@@ -7,6 +7,7 @@ mod tests;
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::Handles;
@@ -128,13 +129,12 @@ fn between(ends: &[Ends]) -> Vec<String> {
 
 /// Networks, or everyone.
 fn proxy_sources(sources: &ProxySources) -> Value {
-    let from = match sources {
-        ProxySources::Everyone => json!("everyone"),
-        ProxySources::Networks(networks) => {
-            json!(networks.iter().map(ToString::to_string).collect::<Vec<_>>())
-        }
-    };
-    json!({ "from": from })
+    let list = |networks: &[IpNet]| json!(networks.iter().map(ToString::to_string).collect::<Vec<_>>());
+    match sources {
+        ProxySources::Everyone => json!({ "from": "everyone" }),
+        ProxySources::Networks(networks) => json!({ "from": list(networks) }),
+        ProxySources::Believed(networks) => json!({ "from": "everyone", "believed": list(networks) }),
+    }
 }
 
 fn balancing(balancing: &Balancing) -> Value {

@@ -38,7 +38,7 @@ const CONF: &str = "
 stream_listen = 0.0.0.0:5432, 0.0.0.0:8443 ssl    # both
   trusted_ips=10.0.0.0/8
 database = off
-lua_ssl_verify_depth = 2
+lua_ssl_verify_depth = 2	# enough
 nginx_sproxy_proxy_protocol = on
 conf = /etc/other.conf
 ";

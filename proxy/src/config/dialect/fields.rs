@@ -7,6 +7,8 @@ use serde_yaml::{Mapping, Value};
 
 use super::report::Report;
 use super::words::nearest;
+// No field of a resource takes a key, and none that strayed into one is repeated.
+use crate::config::material::{PEM, is_pem};
 
 /// The fields of a mapping and the path that leads to it.
 pub(super) struct Fields<'a> {
@@ -205,14 +207,6 @@ impl<'a> Fields<'a> {
     fn wrong(&self, name: &str, value: &Value, expected: &str) {
         self.report.discard(self.path(name), format!("{} is not {expected}", show(value)));
     }
-}
-
-/// What a key begins with. No field of a resource takes one, and none that strayed into one is repeated.
-const PEM: &str = "-----BEGIN";
-
-fn is_pem(text: &str) -> bool {
-    // In base64 too, as Secrets have it.
-    text.contains(PEM) || text.contains("LS0tLS1CRUdJTi")
 }
 
 /// A value as a message shows it, bounded.

@@ -194,10 +194,10 @@ fn looks(value: &Value) -> String {
 
 fn detect(value: &Value) -> Dialect {
     let text = |name: &str| value.get(name).and_then(Value::as_str);
-    match (value.get("_format_version"), text("apiVersion")) {
-        (Some(_), _) => Dialect::Kong,
-        (None, Some(api_version)) => group(api_version),
-        (None, None) => Dialect::Kubernetes,
+    match text("apiVersion") {
+        _ if kong::looks_like_one(value) => Dialect::Kong,
+        Some(api_version) => group(api_version),
+        None => Dialect::Kubernetes,
     }
 }
 

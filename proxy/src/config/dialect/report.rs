@@ -87,6 +87,11 @@ impl Report {
         self.push(Severity::Warning, field.into(), message.to_string(), false);
     }
 
+    /// Drops what is no error: nothing comes of the resource, so nobody wants to know.
+    pub(super) fn keep_errors(&self) {
+        self.found.borrow_mut().retain(|finding| finding.severity == Severity::Error);
+    }
+
     /// Worth knowing.
     pub(super) fn info(&self, field: impl Into<String>, message: impl Display) {
         self.push(Severity::Info, field.into(), message.to_string(), false);

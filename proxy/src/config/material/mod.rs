@@ -2,6 +2,7 @@
 
 mod error;
 mod files;
+mod given;
 mod identity;
 mod pem;
 mod trust;
@@ -13,8 +14,9 @@ mod tests;
 
 pub(super) use error::{Flaw, MaterialError};
 pub(super) use files::{Files, Taken};
+pub(super) use given::{Given, PEM, given, is_pem};
 pub(super) use identity::{identity, names, out_of_date};
-pub(super) use trust::{overdue, prove, revocation_lists, roots, unfit};
+pub(super) use trust::{overdue, prove, revocation_lists, roots, system_roots, unfit};
 
 /// A PEM text and what people call it: `tls.crt of Secret default/pay`, or its path.
 ///

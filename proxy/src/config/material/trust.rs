@@ -24,6 +24,13 @@ pub(in crate::config) fn roots(piece: &Piece) -> Result<Vec<CertificateDer<'stat
     Ok(certificates)
 }
 
+/// The authorities of the system, as far as they are fit to be used; none where it has none.
+pub(in crate::config) fn system_roots() -> Vec<CertificateDer<'static>> {
+    let mut store = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs().certs.into_iter();
+    found.filter(|root| store.add(root.clone()).is_ok()).collect()
+}
+
 /// Why a certificate vouches for nobody, if that is so: it is no authority's, or out of date.
 pub(in crate::config) fn unfit(root: &CertificateDer<'_>) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(root).ok()?;

@@ -11,6 +11,9 @@ pub enum ProxySources {
     Everyone,
     /// Those from these networks; at least one.
     Networks(Vec<IpNet>),
+    /// Everybody's, and the client that one tells of counts where the peer is of these networks: nginx'
+    /// `set_real_ip_from`. None counts where there are none.
+    Believed(Vec<IpNet>),
 }
 
 impl ProxySources {
@@ -18,13 +21,24 @@ impl ProxySources {
     #[must_use]
     pub fn include(&self, peer: IpAddr) -> bool {
         match self {
-            Self::Everyone => true,
-            Self::Networks(networks) => {
-                let peer = peer.to_canonical();
-                networks.iter().any(|network| network.contains(&peer))
-            }
+            Self::Everyone | Self::Believed(_) => true,
+            Self::Networks(networks) => contain(networks, peer),
         }
     }
+
+    /// Whether a peer whose connections do is believed what it says of its client.
+    #[must_use]
+    pub fn believe(&self, peer: IpAddr) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Networks(networks) | Self::Believed(networks) => contain(networks, peer),
+        }
+    }
+}
+
+fn contain(networks: &[IpNet], peer: IpAddr) -> bool {
+    let peer = peer.to_canonical();
+    networks.iter().any(|network| network.contains(&peer))
 }
 
 /// A version of the PROXY protocol.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::config::CertificateMap;
+use crate::config::material::is_pem;
 use crate::config::model::Timeouts;
 use crate::config::settings::{
     AccessLog, Ambassador, Handshakes, Kernel, Kong, Limits, Log, LogFormat, Names, Settings, Sockets,
@@ -199,13 +200,18 @@ fn of_kong(kong: &Kong) -> Value {
         "kong-router-flavor": router_flavor,
         "kong-trusted-ips": trusted_ips,
         "kong-port-maps": port_maps,
-        "kong-ssl-cert": ssl_cert,
-        "kong-ssl-cert-key": ssl_cert_key,
-        "kong-lua-ssl-trusted-certificate": trusted_certificate,
+        "kong-ssl-cert": file(ssl_cert),
+        "kong-ssl-cert-key": file(ssl_cert_key),
+        "kong-lua-ssl-trusted-certificate": file(trusted_certificate),
         "kong-lua-ssl-verify-depth": verify_depth,
         "kong-proxy-ssl-verify": proxy_ssl_verify,
         "kong-proxy-protocol": proxy_protocol,
     })
+}
+
+/// Kong takes a key itself in the place of its file's name, and that is for nobody else to read.
+fn file(text: &str) -> &str {
+    if is_pem(text) || text.contains('\n') { "(a PEM text)" } else { text }
 }
 
 fn span(span: Duration) -> String {

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::super::scratch::Scratch;
-use super::read;
+use super::{read, show};
+use crate::config::settings::Settings;
 
 fn outcome(text: &str) -> Result<BTreeMap<String, u32>, String> {
     let scratch = Scratch::new();
@@ -47,4 +48,17 @@ fn a_file_that_is_not_there_is_named() {
     let error = read::<BTreeMap<String, u32>>("/nowhere/s.yaml".as_ref(), &[]).unwrap_err().to_string();
     assert!(error.starts_with("settings file /nowhere/s.yaml: No such file"), "{error}");
     assert!(error.ends_with("or leave --settings out"), "{error}");
+}
+
+/// Kong takes a key itself for its file's name; whoever asks for the settings in force is not told it.
+#[test]
+fn keys_are_not_shown() {
+    let mut settings = Settings::default();
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----";
+    for text in [key, &key[8..], "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t"] {
+        settings.kong.ssl_cert_key = text.to_owned();
+        assert_eq!(show(&settings)["kong-ssl-cert-key"], "(a PEM text)");
+    }
+    settings.kong.ssl_cert_key = "/etc/kong/key.pem".to_owned();
+    assert_eq!(show(&settings)["kong-ssl-cert-key"], "/etc/kong/key.pem");
 }

@@ -52,6 +52,12 @@ impl Known {
         let found = self.ports.iter().find(|known| known.port == port);
         found.map(ServicePort::name).ok_or_else(|| read::shown(&self.ports))
     }
+
+    /// Whether a TCP port has the name; or which ports there are instead.
+    pub(super) fn has_port_named(&self, name: &str) -> Result<(), String> {
+        let mut ports = self.ports.iter();
+        ports.any(|port| port.name() == name).then_some(()).ok_or_else(|| read::shown(&self.ports))
+    }
 }
 
 impl<'a> Cluster<'a> {

@@ -1,13 +1,14 @@
 //! From attachments to listeners, routes in the order in which they are tried.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::attach::{Attachment, Attachments};
 use super::backend::Backend;
 use super::class::Class;
+use super::conflict::HOSTNAME;
 use super::hostname::Hostname;
 use super::judged::Gateway;
 use super::kind::Kind;
@@ -15,6 +16,7 @@ use super::mapping::Mappings;
 use super::route::Route;
 use super::sites::Sites;
 use super::spec::{ListenerSpec, Mode, Protocol};
+use super::terminate::NO_AUTHORITY;
 use crate::config::dialect::merge::Claim;
 use crate::config::model::{self, Access, Downstream, Listener, Matcher, NamePattern, SocketOptions};
 
@@ -30,7 +32,7 @@ impl Attached<'_> {
     /// What is served at the sites; a site without a route is not.
     pub(super) fn assemble(&self, sites: &Sites, mappings: &mut Mappings<'_>) -> Vec<Claim> {
         let claim = |(bind, members): (&SocketAddr, &Vec<(usize, usize)>)| {
-            let routes = self.routes_of(members, mappings);
+            let routes = self.routes_of(*bind, members, mappings);
             let (bind, socket) = (*bind, SocketOptions::default());
             let listener = Listener { bind, proxy_protocol: None, prelude: None, socket, routes };
             let report = &self.gateways[members.first()?.0].report;
@@ -40,12 +42,17 @@ impl Attached<'_> {
         sites.iter().filter_map(claim).collect()
     }
 
-    fn routes_of(&self, members: &[(usize, usize)], mappings: &mut Mappings<'_>) -> Vec<model::Route> {
+    fn routes_of(
+        &self,
+        bind: SocketAddr,
+        members: &[(usize, usize)],
+        mappings: &mut Mappings<'_>,
+    ) -> Vec<model::Route> {
         let mut members: Vec<_> = members
             .iter()
-            .map(|(gateway, listener)| {
-                (*gateway, *listener, &self.gateways[*gateway].spec.listeners[*listener])
-            })
+            .copied()
+            .chain(self.withheld(bind, members))
+            .map(|(gateway, listener)| (gateway, listener, &self.gateways[gateway].spec.listeners[listener]))
             .collect();
         // A connection is its narrowest listener's, and of no other.
         members.sort_by_key(|(.., spec)| {
@@ -73,6 +80,29 @@ impl Attached<'_> {
             }
         }
         if any { routes } else { Vec::new() }
+    }
+
+    /// Listeners beside these that are not taken up, whose names are not for wider ones all the same: who asks clients
+    /// for certificates there does not want others to be served without.
+    fn withheld(&self, bind: SocketAddr, members: &[(usize, usize)]) -> Vec<(usize, usize)> {
+        let of = |(gateway, listener): (usize, usize)| &self.gateways[gateway].spec.listeners[listener];
+        let is_served =
+            |name: &Hostname| members.iter().any(|member| of(*member).hostname.as_ref() == Some(name));
+        let gateways: BTreeSet<_> = members.iter().map(|(gateway, _)| *gateway).collect();
+        let listeners = gateways.into_iter().flat_map(|gateway| {
+            (0..self.gateways[gateway].listeners.len()).map(move |listener| (gateway, listener))
+        });
+        let is_withheld = |place: &(usize, usize)| {
+            let (spec, judged) = (of(*place), &self.gateways[place.0].listeners[place.1]);
+            spec.protocol == Protocol::Tls
+                && judged.binds.contains(&bind)
+                && judged
+                    .refused
+                    .as_ref()
+                    .is_some_and(|fault| [NO_AUTHORITY, HOSTNAME].contains(&fault.reason))
+                && spec.hostname.as_ref().is_some_and(|name| !is_served(name))
+        };
+        listeners.filter(is_withheld).collect()
     }
 
     fn routes_at(
@@ -120,12 +150,26 @@ impl Attached<'_> {
                     access: Access { allow: allow.clone(), ..Access::default() },
                     ..model::Route::new(matcher, downstream.clone(), shares.clone())
                 };
-                routes.push((own, route));
+                routes.push((own, attachment.route, route));
             }
         }
         // Of the same names those of the narrower hostname come first, and of the same hostname the oldest.
-        routes.sort_by_key(|(own, route)| (route.matcher.rank(), own.as_ref().map(Hostname::rank)));
-        routes.into_iter().map(|(_, route)| route).collect()
+        routes.sort_by_key(|(own, _, route)| (route.matcher.rank(), own.as_ref().map(Hostname::rank)));
+        let mut first: HashMap<(&Matcher, &Option<Hostname>), usize> = HashMap::new();
+        for (own, place, route) in &routes {
+            let winner = *first.entry((&route.matcher, own)).or_insert(*place);
+            if let (true, Matcher::Tls { name, .. }) = (winner != *place, &route.matcher) {
+                let message = format!(
+                    "{name} is {}'s at the listener {:?} of {}, which is older; this one takes no connection for it there",
+                    self.routes[winner].0.report.whereabouts(),
+                    spec.name,
+                    self.gateways[gateway].report.resource()
+                );
+                self.routes[*place].0.report.warn("spec.hostnames", message);
+            }
+        }
+        drop(first);
+        routes.into_iter().map(|(.., route)| route).collect()
     }
 }
 

@@ -25,10 +25,18 @@ pub(super) struct Backend {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) id: Id,
-    /// The port's name; `None` where it has none, or nothing is known of the Service.
-    pub(super) port_name: Option<String>,
+    pub(super) port_name: PortName,
     pub(super) service: Service,
     pub(super) resolution: Resolution,
+}
+
+/// What is known of a port's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PortName {
+    /// The configuration does not have the Service.
+    Unknown,
+    Unnamed,
+    Named(String),
 }
 
 /// What backends are looked up in.
@@ -75,7 +83,7 @@ impl Backends<'_> {
             let message =
                 format!("Service {id} is looked up in DNS as {service}: the configuration has no Services");
             report.info(&reference.field, message);
-            return Ok(Found { id, port_name: None, service, resolution: Resolution::Dns });
+            return Ok(Found { id, port_name: PortName::Unknown, service, resolution: Resolution::Dns });
         }
         let not_found = |message: String| Fault::new(NOT_FOUND, message);
         let Some(known) = self.cluster.service(&id.namespace, &id.name) else {
@@ -91,7 +99,10 @@ impl Backends<'_> {
         let port_name = known
             .port_name(port)
             .map_err(|ports| not_found(format!("Service {id} has no TCP port {port}; it has {ports}")))?;
-        let port_name = Some(port_name.to_owned()).filter(|name| !name.is_empty());
+        let port_name = match port_name {
+            "" => PortName::Unnamed,
+            name => PortName::Named(name.to_owned()),
+        };
         let resolution =
             if known.has_endpoints { self.endpoints(&id, port, reference, report) } else { Resolution::Dns };
         Ok(Found { id, port_name, service, resolution })

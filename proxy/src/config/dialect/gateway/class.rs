@@ -31,9 +31,19 @@ pub(super) struct GatewayClass {
     pub(super) parameters: Option<ObjectRef>,
 }
 
-/// Every class, by name; `None` is somebody else's.
+/// Every class, by name.
 #[derive(Debug, Default)]
-pub(super) struct Classes(BTreeMap<String, Option<GatewayClass>>);
+pub(super) struct Classes(BTreeMap<String, Known>);
+
+/// What is known of a class.
+#[derive(Debug)]
+enum Known {
+    Ours(GatewayClass),
+    /// Another controller's.
+    Foreign,
+    /// In error.
+    Broken,
+}
 
 impl Classes {
     /// Reads them all; of the same name the last counts.
@@ -45,9 +55,8 @@ impl Classes {
     ) -> Self {
         let mut classes = BTreeMap::new();
         for (resource, head, report) in resources {
-            if let Some(class) = read(resource, &head, &report, settings, statuses) {
-                classes.insert(head.id.name, class);
-            }
+            let class = read(resource, &head, &report, settings, statuses).unwrap_or(Known::Broken);
+            classes.insert(head.id.name, class);
             found.extend(report.into_diagnostics());
         }
         Self(classes)
@@ -56,11 +65,17 @@ impl Classes {
     /// The class of that name.
     ///
     /// # Errors
-    /// There is none in the configuration, in a sentence without its end. `Ok(None)` is somebody else's.
+    /// There is none in the configuration or it is in error, in a sentence without its end. `Ok(None)` is somebody
+    /// else's.
     pub(super) fn get(&self, name: &str) -> Result<Option<&GatewayClass>, String> {
-        self.0.get(name).map(Option::as_ref).ok_or_else(|| {
-            format!("there is no GatewayClass {name} in the configuration; add it, with a controllerName")
-        })
+        match self.0.get(name) {
+            Some(Known::Ours(class)) => Ok(Some(class)),
+            Some(Known::Foreign) => Ok(None),
+            Some(Known::Broken) => Err(format!("GatewayClass {name} is in error")),
+            None => Err(format!(
+                "there is no GatewayClass {name} in the configuration; add it, with a controllerName"
+            )),
+        }
     }
 }
 
@@ -70,7 +85,7 @@ fn read(
     report: &Report,
     settings: &Settings,
     statuses: &mut Vec<ResourceStatus>,
-) -> Option<Option<GatewayClass>> {
+) -> Option<Known> {
     let spec = resource.spec(report)?;
     let controller = spec.filled("controllerName");
     let parameters = spec.child("parametersRef").and_then(|fields| {
@@ -94,7 +109,7 @@ fn read(
             settings.gateway_controllers.join(", ")
         );
         report.info(spec.path("controllerName"), message);
-        return Some(None);
+        return Some(Known::Foreign);
     }
     let class = if controller == AWS_NLB { Class::AwsNlb } else { Class::Strict };
     let fault = parameters.as_ref().filter(|_| class == Class::Strict).map(|parameters| {
@@ -111,5 +126,5 @@ fn read(
         parts: Vec::new(),
     });
     // What cannot be had must not be taken for what can.
-    Some(if fault.is_some() { None } else { Some(GatewayClass { class, parameters }) })
+    fault.is_none().then_some(Known::Ours(GatewayClass { class, parameters }))
 }

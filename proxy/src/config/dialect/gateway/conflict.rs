@@ -4,7 +4,8 @@ use super::spec::{ListenerSpec, Protocol};
 use super::status::Fault;
 
 const PROTOCOL: &str = "ProtocolConflict";
-const HOSTNAME: &str = "HostnameConflict";
+/// Two listeners of a port have the same hostname.
+pub(super) const HOSTNAME: &str = "HostnameConflict";
 
 /// Why each cannot be served beside the others. There is no winner: all that conflict are in the wrong.
 pub(super) fn among(listeners: &[ListenerSpec]) -> Vec<Option<Fault>> {

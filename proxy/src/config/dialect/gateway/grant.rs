@@ -35,6 +35,12 @@ impl Grants {
                     entry.missing(name, "say who may refer to this namespace");
                 }
             }
+            if entry.raw("group").is_none() {
+                entry.missing(
+                    "group",
+                    "without it nobody is meant; a route's and a Gateway's is gateway.networking.k8s.io",
+                );
+            }
             entry.warn_unknown(&[]);
             from.extend(
                 kind.zip(namespace).map(|(kind, namespace)| (group.unwrap_or_default(), kind, namespace)),
@@ -44,6 +50,13 @@ impl Grants {
             let (group, kind, name) = (entry.text("group"), entry.filled("kind"), entry.filled("name"));
             if kind.is_none() {
                 entry.missing("kind", "say what may be referred to");
+            }
+            // Everything would be granted where one thing was meant.
+            if name.is_none() && entry.raw("name").is_some() {
+                report.discard(
+                    entry.path("name"),
+                    "is empty; name one object, or leave it out for all of them",
+                );
             }
             entry.warn_unknown(&[]);
             to.extend(kind.map(|kind| (group.unwrap_or_default(), kind, name)));

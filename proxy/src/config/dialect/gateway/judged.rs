@@ -107,6 +107,9 @@ impl Gateway {
         let addresses = spec.addresses.as_deref().unwrap_or(&settings.ambassador.bind_address);
         let listeners = spec.listeners.iter().zip(conflicts).map(|(listener, conflicted)| {
             let (kinds, wrong_kinds) = kinds(class.class, listener);
+            if let Some(combined) = of_aws {
+                aws.meet(combined, listener);
+            }
             let terminated = match listener.mode {
                 // Without its parameters it is not served, whatever it would show.
                 Some(Mode::Terminate) if refused.is_none() => {
@@ -163,7 +166,12 @@ fn refused(class: Class, spec: &GatewaySpec, report: &Report) -> Option<Fault> {
 fn tell(spec: &ListenerSpec, judged: &Listener, report: &Report) {
     let field = spec.field.as_str();
     match &judged.refused {
-        Some(fault) if fault.reason == UNSUPPORTED => report.info(field, &fault.message),
+        Some(fault) if fault.reason == UNSUPPORTED => match &spec.protocol {
+            Protocol::Other(other) if is_misspelt(other) => {
+                report.error(format!("{field}.protocol"), &fault.message)
+            }
+            _ => report.info(field, &fault.message),
+        },
         // Said of the Gateway.
         Some(fault) if fault.reason == PENDING => {}
         Some(fault) => {
@@ -188,7 +196,17 @@ fn unsupported(protocol: &Protocol) -> Option<Fault> {
         Protocol::Udp => "UDP",
         Protocol::Other(other) => other,
     };
-    Some(Fault::new(UNSUPPORTED, format!("{shown} is no protocol that sluice serves; it serves TCP and TLS")))
+    let hint = if is_misspelt(shown) {
+        format!("did you mean {}?", shown.to_ascii_uppercase())
+    } else {
+        "it serves TCP and TLS".to_owned()
+    };
+    Some(Fault::new(UNSUPPORTED, format!("{shown} is no protocol that sluice serves; {hint}")))
+}
+
+/// In other letters it would be one that is served.
+fn is_misspelt(protocol: &str) -> bool {
+    !["TCP", "TLS"].contains(&protocol) && ["TCP", "TLS"].contains(&&*protocol.to_ascii_uppercase())
 }
 
 /// The kinds that may attach, and what is wrong with those that are asked for and may not.

@@ -44,7 +44,7 @@ const NAMES: [(&str, Kind, &[&str], &str); 6] = [
     ("TCPRoute", Kind::TcpRoute, &["v1", "v1alpha2"], "route"),
     ("TLSRoute", Kind::TlsRoute, &["v1", "v1alpha3", "v1alpha2"], "route"),
     ("ReferenceGrant", Kind::ReferenceGrant, &["v1", "v1beta1", "v1alpha2"], "grant"),
-    ("BackendTLSPolicy", Kind::BackendTlsPolicy, &["v1", "v1alpha3"], "policy"),
+    ("BackendTLSPolicy", Kind::BackendTlsPolicy, &["v1", "v1alpha3", "v1alpha2"], "policy"),
 ];
 
 /// The same of Amazon's group.
@@ -62,6 +62,12 @@ impl Kind {
             .find(|(_, kind, ..)| *kind == self)
             .map_or("resource", |(.., noun)| noun)
     }
+
+    /// Whether without it connections would be less safe than its author wanted. Such a resource is known even where it
+    /// cannot be read: whoever is under it is refused then.
+    pub(super) fn protects(self) -> bool {
+        matches!(self, Self::BackendTlsPolicy | Self::TargetGroupConfiguration)
+    }
 }
 
 /// Whether a resource's kind is one of those.
@@ -74,13 +80,14 @@ pub(in crate::config::dialect) fn knows(resource: &Resource<'_>) -> bool {
     names.iter().any(|(name, ..)| *name == resource.kind)
 }
 
-/// The kind of a resource that is to be read; others are counted or found fault with.
+/// The kind of a resource that is to be read, and what is wrong with its version; others are counted or found fault
+/// with.
 pub(super) fn of(
     resource: &Resource<'_>,
     settings: &Settings,
     strangers: &mut Strangers,
     found: &mut Vec<Diagnostic>,
-) -> Option<Kind> {
+) -> Option<(Kind, Result<(), String>)> {
     let (group, version) = resource.api_version.split_once('/').unwrap_or_default();
     let all: &[_] = match group {
         GROUP => &NAMES,
@@ -91,32 +98,27 @@ pub(super) fn of(
             return None;
         }
     };
-    let refuse = |noun: &'static str, field: &str, message: String, found: &mut Vec<Diagnostic>| {
-        let label = resource.label(&settings.ambassador.namespace);
-        let report = Report::new(resource.place.clone(), label, noun);
-        report.discard(field, message);
-        found.extend(report.into_diagnostics());
-        None
-    };
-    let Some((_, kind, versions, noun)) = all.iter().find(|(name, ..)| *name == resource.kind) else {
+    let Some((_, kind, versions, _)) = all.iter().find(|(name, ..)| *name == resource.kind) else {
         let other = resource.kind.as_str();
         let names: Vec<_> = all.iter().map(|(name, ..)| *name).collect();
-        return match nearest(other, &names).filter(|_| !OTHERS.contains(&other)) {
+        match nearest(other, &names).filter(|_| !OTHERS.contains(&other)) {
             None => {
                 let described = format!("kind {other} ({})", resource.api_version);
                 strangers.meet(Stranger::Unknown, &described, &resource.place);
-                None
             }
             Some(near) => {
-                let message = format!("{other:?} is unknown; did you mean {near:?}?");
-                refuse("resource", "kind", message, found)
+                let label = resource.label(&settings.ambassador.namespace);
+                let report = Report::new(resource.place.clone(), label, "resource");
+                report.discard("kind", format!("{other:?} is unknown; did you mean {near:?}?"));
+                found.extend(report.into_diagnostics());
             }
-        };
+        }
+        return None;
     };
     if versions.contains(&version) {
-        return Some(*kind);
+        return Some((*kind, Ok(())));
     }
     let message =
         format!("{:?} has no {}; write {group}/{}", resource.api_version, resource.kind, versions[0]);
-    refuse(noun, "apiVersion", message, found)
+    Some((*kind, Err(message)))
 }

@@ -159,8 +159,7 @@ impl<'a> Mappings<'a> {
         }
         let identity = gateway.client.as_ref().map(Option::as_ref);
         let shown = identity.as_ref().ok().copied().flatten();
-        let wanted =
-            self.policies.origination(&found.id, found.port_name.as_deref(), &gateway.head.id, shown);
+        let wanted = self.policies.origination(&found.id, &found.port_name, &gateway.head.id, shown);
         let wanted = wanted.inspect_err(|fault| {
             let message = format!("{}; connections to Service {} are refused", fault.message, found.id);
             route.report.error("spec.rules[0].backendRefs", message);

@@ -99,7 +99,7 @@ pub(super) fn lower(
     }
     let force = settings.ambassador.force_secret_validation;
     let store = Store { secrets, config_maps, grants: &grants, force };
-    let policies = Policies::read(take(Kind::BackendTlsPolicy), &store);
+    let policies = Policies::read(take(Kind::BackendTlsPolicy), &store, cluster);
     let balancers = take(Kind::LoadBalancerConfiguration);
     let aws = Aws::read(balancers, take(Kind::TargetGroupConfiguration), secrets, files, settings);
     let from = Judge { classes: &classes, store: &store, aws: &aws, settings };
@@ -141,11 +141,18 @@ fn sorted<'r, 'a>(
 ) -> HashMap<Kind, Found<'r, 'a>> {
     let (mut read, mut last) = (Vec::with_capacity(resources.len()), HashMap::new());
     for (place, resource) in resources.iter().enumerate() {
-        let Some(kind) = kind::of(resource, settings, strangers, found) else {
+        let Some((kind, version)) = kind::of(resource, settings, strangers, found) else {
             continue;
         };
         let label = resource.label(&settings.ambassador.namespace);
         let report = Report::new(resource.place.clone(), label, kind.noun());
+        if let Err(message) = version {
+            report.discard("apiVersion", message);
+            if !kind.protects() {
+                found.extend(report.into_diagnostics());
+                continue;
+            }
+        }
         let Some(head) = Head::read(resource, place, settings, &report) else {
             found.extend(report.into_diagnostics());
             continue;

@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::backend::PortName;
 use super::id::{Head, Id};
 use super::reference::ObjectRef;
 use super::status::{Fault, condition};
 use super::store::{Referrer, Store, Words};
+use crate::config::dialect::cluster::Cluster;
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::names;
 use crate::config::dialect::report::Report;
@@ -33,6 +35,8 @@ struct Policy {
     /// The Gateways whose connections go to its targets, and whether it has a say there.
     ancestors: RefCell<BTreeSet<Id>>,
     decides: Cell<bool>,
+    /// Who has a say in its stead, and where that stands.
+    older: RefCell<Option<String>>,
     report: Report,
 }
 
@@ -41,6 +45,8 @@ struct Policy {
 struct Target {
     service: String,
     section: Option<String>,
+    /// The path of the whole.
+    field: String,
 }
 
 /// What is sent and asked of upstreams.
@@ -54,9 +60,14 @@ const WORDS: Words = Words { broken: "InvalidCACertificateRef", kind: "InvalidKi
 
 impl Policies {
     /// Reads and proves them all.
-    pub(super) fn read(resources: Vec<(&Resource<'_>, Head, Report)>, store: &Store<'_>) -> Self {
+    pub(super) fn read(
+        resources: Vec<(&Resource<'_>, Head, Report)>,
+        store: &Store<'_>,
+        cluster: &Cluster<'_>,
+    ) -> Self {
         let read = |(resource, head, report)| policy(resource, head, report, store);
         let mut policies: Vec<_> = resources.into_iter().map(read).collect();
+        policies.iter().for_each(|policy| policy.look_for_targets(cluster));
         policies.sort_by(|a, b| a.head.age.cmp(&b.head.age));
         Self(policies)
     }
@@ -68,13 +79,28 @@ impl Policies {
     pub(super) fn origination(
         &self,
         service: &Id,
-        port: Option<&str>,
+        port: &PortName,
         gateway: &Id,
         identity: Option<&Identity>,
     ) -> Result<Option<Origination>, Fault> {
-        let own = port.and_then(|port| self.decide(service, Some(port), gateway));
+        let own = match port {
+            PortName::Named(name) => self.decide(service, |section| section == Some(name.as_str()), gateway),
+            PortName::Unnamed => None,
+            // It may be this one.
+            PortName::Unknown => {
+                if let Some(policy) = self.decide(service, |section| section.is_some(), gateway) {
+                    let message = format!(
+                        "{} is about a port of Service {service} by its name (sectionName), which the configuration does \
+                         not have: add the Service, or leave sectionName out",
+                        policy.report.resource()
+                    );
+                    return Err(Fault::new("TargetNotFound", message));
+                }
+                None
+            }
+        };
         // Of the whole Service, which decides for its other ports all the same.
-        let whole = self.decide(service, None, gateway);
+        let whole = self.decide(service, |section| section.is_none(), gateway);
         let Some(policy) = own.or(whole) else {
             return Ok(None);
         };
@@ -93,14 +119,17 @@ impl Policies {
     }
 
     /// The oldest policy of a Service, or of one of its ports.
-    fn decide(&self, service: &Id, section: Option<&str>, gateway: &Id) -> Option<&Policy> {
+    fn decide(&self, service: &Id, is_meant: impl Fn(Option<&str>) -> bool, gateway: &Id) -> Option<&Policy> {
         let is_target =
-            |target: &Target| target.service == service.name && target.section.as_deref() == section;
+            |target: &Target| target.service == service.name && is_meant(target.section.as_deref());
         let neighbours = self.0.iter().filter(|policy| policy.head.id.namespace == service.namespace);
-        let mut deciding = None;
+        let mut deciding: Option<&Policy> = None;
         for policy in neighbours.filter(|policy| policy.targets.iter().any(is_target)) {
             policy.ancestors.borrow_mut().insert(gateway.clone());
-            deciding = deciding.or(Some(policy));
+            match deciding {
+                Some(older) => *policy.older.borrow_mut() = Some(older.report.whereabouts()),
+                None => deciding = Some(policy),
+            }
         }
         deciding.inspect(|policy| policy.decides.set(true))
     }
@@ -112,22 +141,47 @@ impl Policies {
 }
 
 impl Policy {
+    /// Says which of its targets there are not.
+    fn look_for_targets(&self, cluster: &Cluster<'_>) {
+        // Files without a single Service are no picture of a cluster.
+        if cluster.is_empty() {
+            return;
+        }
+        let namespace = &self.head.id.namespace;
+        for Target { service, section, field } in &self.targets {
+            let Some(known) = cluster.service(namespace, service) else {
+                let elsewhere = cluster.elsewhere(namespace, service);
+                let message =
+                    format!("there is no Service {namespace}/{service} in the configuration{elsewhere}");
+                self.report.error(format!("{field}.name"), message);
+                continue;
+            };
+            if let Some(Err(ports)) = section.as_ref().map(|section| known.has_port_named(section)) {
+                let message = format!(
+                    "Service {namespace}/{service} has no port of that name, so nobody is asked for what the policy says; \
+                     it has {ports}"
+                );
+                self.report.error(format!("{field}.sectionName"), message);
+            }
+        }
+    }
+
     fn finish(self) -> (ResourceStatus, Report) {
-        let Self { head, terms, unresolved, ancestors, decides, report, .. } = self;
+        let Self { head, terms, unresolved, ancestors, decides, older, report, .. } = self;
         let ancestors = ancestors.into_inner();
         if ancestors.is_empty() && !report.failed() {
             let message =
                 "is on no way of a TLSRoute through a listener that terminates, where alone a policy counts";
             report.info("spec.targetRefs", message);
         }
-        let conflict = Fault::new("Conflicted", "an older policy has the same target");
+        let older = older.into_inner().unwrap_or_default();
+        let conflict = Fault::new("Conflicted", format!("{older} has the same target, and is older"));
         let fault = match &terms {
             Err(fault) => Some(fault),
             Ok(_) if !decides.get() && !ancestors.is_empty() => {
-                report.error(
-                    "spec.targetRefs",
-                    "an older policy has the same target, and counts; remove one of them",
-                );
+                let message =
+                    format!("{older} has the same target, is older, and counts; remove one of them");
+                report.error("spec.targetRefs", message);
                 Some(&conflict)
             }
             Ok(_) => None,
@@ -152,11 +206,13 @@ impl Policy {
 
 fn policy(resource: &Resource<'_>, head: Head, report: Report, store: &Store<'_>) -> Policy {
     let spec = resource.spec(&report);
-    let targets = spec.as_ref().map(|spec| targets(spec, &report)).unwrap_or_default();
+    let form = if resource.api_version.ends_with("/v1alpha2") { &FIRST } else { &TODAY };
+    let own = head.id.namespace.as_str();
+    let targets = spec.as_ref().map(|spec| targets(spec, form, own, &report)).unwrap_or_default();
     let validation = spec.as_ref().and_then(|spec| {
-        let validation = spec.child("validation");
+        let validation = spec.child(form.validation);
         if validation.is_none() {
-            spec.missing("validation", "say who vouches for the upstream, and under which name");
+            spec.missing(form.validation, "say who vouches for the upstream, and under which name");
         }
         if let Some(options) = spec.child("options") {
             options.warn_unknown(&[]);
@@ -166,41 +222,79 @@ fn policy(resource: &Resource<'_>, head: Head, report: Report, store: &Store<'_>
     });
     let by = Referrer { kind: "BackendTLSPolicy", namespace: &head.id.namespace, report: &report };
     let (terms, unresolved) = match validation {
-        Some(validation) => terms(&validation, by, store),
+        Some(validation) => terms(&validation, form, by, store),
         None => (Err(Fault::new("Invalid", "the policy cannot be read")), None),
     };
     // Who wrote a policy wants TLS: without a good one nobody is connected to.
     let terms = if report.failed() { Err(Fault::new("Invalid", "the policy is in error")) } else { terms };
-    let (ancestors, decides) = (RefCell::default(), Cell::new(false));
-    Policy { head, targets, terms, unresolved, ancestors, decides, report }
+    let (ancestors, decides, older) = (RefCell::default(), Cell::new(false), RefCell::default());
+    Policy { head, targets, terms, unresolved, ancestors, decides, older, report }
 }
 
-fn targets(spec: &Fields<'_>, report: &Report) -> Vec<Target> {
+/// What the fields are called.
+struct Form {
+    /// Whether there is one target and no list of them.
+    is_single: bool,
+    validation: &'static str,
+    authorities: &'static str,
+    well_known: &'static str,
+}
+
+const TODAY: Form = Form {
+    is_single: false,
+    validation: "validation",
+    authorities: "caCertificateRefs",
+    well_known: "wellKnownCACertificates",
+};
+
+/// As v1alpha2 had it (Gateway API 1.0).
+const FIRST: Form =
+    Form { is_single: true, validation: "tls", authorities: "caCertRefs", well_known: "wellKnownCACerts" };
+
+fn targets(spec: &Fields<'_>, form: &Form, own: &str, report: &Report) -> Vec<Target> {
     const MOST: usize = 16;
-    let children = spec.children("targetRefs").unwrap_or_default();
-    if !(1..=MOST).contains(&children.len()) {
-        let message = format!("has {} entries; a policy has 1 to {MOST} targets", children.len());
-        report.discard(spec.path("targetRefs"), message);
+    let (single, mut children) = (spec.child("targetRef"), spec.children("targetRefs").unwrap_or_default());
+    match (form.is_single, &single) {
+        (true, None) => spec.missing("targetRef", "name the Service that the policy is about"),
+        // A list beside it is read too: whoever it names is to be protected.
+        (true, Some(_)) if !children.is_empty() => report
+            .discard(spec.path("targetRefs"), "is of later versions; write apiVersion: v1 with validation"),
+        (false, Some(_)) => report
+            .discard(spec.path("targetRef"), "is of version v1alpha2; write targetRefs, which is a list"),
+        (false, None) if !(1..=MOST).contains(&children.len()) => {
+            let message = format!("has {} entries; a policy has 1 to {MOST} targets", children.len());
+            report.discard(spec.path("targetRefs"), message);
+        }
+        _ => {}
     }
+    children.extend(single);
     let target = |fields: &Fields<'_>| {
         let object = ObjectRef::read(fields, "", "");
         let section = fields.filled("sectionName");
-        fields.warn_unknown(&[("namespace", "a policy is about Services of its own namespace")]);
+        fields.warn_unknown(&[]);
         let object = object?;
+        if object.namespace.as_deref().is_some_and(|namespace| namespace != own) {
+            let message = format!(
+                "{} is in another namespace, and a policy is about Services of its own; put it there",
+                object.shown(own)
+            );
+            report.error(fields.path("namespace"), message);
+            return None;
+        }
         if !object.is("", "Service") {
             let message =
                 format!("{} is no Service of Kubernetes, which alone a policy is about", object.shown(""));
             report.error(&object.field, message);
             return None;
         }
-        Some(Target { service: object.name, section })
+        Some(Target { service: object.name, section, field: fields.here().to_owned() })
     };
     children.iter().filter_map(target).collect()
 }
 
 type Proven = (Result<Terms, Fault>, Option<Fault>);
 
-fn terms(validation: &Fields<'_>, by: Referrer<'_>, store: &Store<'_>) -> Proven {
+fn terms(validation: &Fields<'_>, form: &Form, by: Referrer<'_>, store: &Store<'_>) -> Proven {
     const AUTHORITIES: usize = 8;
     const NAMES: usize = 5;
     let report = by.report;
@@ -215,25 +309,34 @@ fn terms(validation: &Fields<'_>, by: Referrer<'_>, store: &Store<'_>) -> Proven
         }
         name
     });
-    let references = validation.children("caCertificateRefs").unwrap_or_default();
-    let well_known = validation.filled("wellKnownCACertificates");
+    let references = validation.children(form.authorities).unwrap_or_default();
+    let well_known = validation.filled(form.well_known);
     match (references.is_empty(), &well_known) {
-        (true, None) => validation
-            .missing("caCertificateRefs", "name a ConfigMap with ca.crt, or wellKnownCACertificates: System"),
+        (true, None) => validation.missing(
+            form.authorities,
+            &format!("name a ConfigMap with ca.crt, or {}: System", form.well_known),
+        ),
         (false, Some(_)) => report.discard(
-            validation.path("wellKnownCACertificates"),
-            "excludes caCertificateRefs; write one of them",
+            validation.path(form.well_known),
+            format!("excludes {}; write one of them", form.authorities),
         ),
         _ => {}
     }
     if references.len() > AUTHORITIES {
-        report.discard(validation.path("caCertificateRefs"), format!("has more than {AUTHORITIES} entries"));
+        report.discard(validation.path(form.authorities), format!("has more than {AUTHORITIES} entries"));
     }
     let objects: Vec<_> = references
         .iter()
         .filter_map(|fields| {
             let read = ObjectRef::read(fields, "", "ConfigMap");
-            fields.warn_unknown(&[("namespace", "a policy's authorities are in its own namespace")]);
+            fields.warn_unknown(&[]);
+            let is_elsewhere = |object: &&ObjectRef| {
+                object.namespace.as_deref().is_some_and(|namespace| namespace != by.namespace)
+            };
+            if read.as_ref().filter(is_elsewhere).is_some() {
+                let message = "is ignored: a policy's authorities are in its own namespace";
+                report.warn(fields.path("namespace"), message);
+            }
             read.map(|object| ObjectRef { namespace: None, ..object })
         })
         .collect();
@@ -258,7 +361,7 @@ fn terms(validation: &Fields<'_>, by: Referrer<'_>, store: &Store<'_>) -> Proven
         Some(name) if name == "System" => (Ok(Authorities::System), None),
         Some(other) => {
             let message = format!("{other:?} is no set of authorities that sluice has; write System");
-            report.error(validation.path("wellKnownCACertificates"), &message);
+            report.error(validation.path(form.well_known), &message);
             (Err(Fault::new("Invalid", message)), None)
         }
     };

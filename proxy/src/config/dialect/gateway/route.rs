@@ -137,6 +137,10 @@ impl ParentRef {
     fn read(fields: &Fields<'_>) -> Option<Self> {
         let object = ObjectRef::read(fields, GROUP, "Gateway");
         let section = fields.filled("sectionName");
+        // It would be at every listener where one was meant.
+        if section.is_none() && fields.raw("sectionName").is_some() {
+            fields.missing("sectionName", "name a listener, or leave the field out for all of them");
+        }
         let port = fields.integer("port", 1..=65535).and_then(|port| u16::try_from(port).ok());
         fields.warn_unknown(&[]);
         Some(Self { object: object?, section, port, field: fields.here().to_owned() })

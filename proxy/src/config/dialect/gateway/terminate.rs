@@ -23,6 +23,9 @@ pub(super) struct Terminated {
 const CERTIFICATE: Words = Words { broken: "InvalidCertificateRef", kind: "InvalidCertificateRef" };
 const AUTHORITY: Words = Words { broken: "InvalidCACertificateRef", kind: "InvalidCACertificateKind" };
 
+/// Clients are asked for certificates, and nobody can vouch for any.
+pub(super) const NO_AUTHORITY: &str = "NoValidCACertificate";
+
 /// Finds the certificates that a listener shows and asks for.
 pub(super) fn terminate(
     aws: Option<(&Aws<'_>, Combined)>,
@@ -52,7 +55,7 @@ pub(super) fn terminate(
             match (trust, validation.mode) {
                 (None, _) => {
                     let message = format!("none of {} is good, so no client can be", validation.field);
-                    refused = Some(Fault::new("NoValidCACertificate", message));
+                    refused = Some(Fault::new(NO_AUTHORITY, message));
                     ClientCertificates::Ignored
                 }
                 // Any certificate will do then, and none.
@@ -80,7 +83,9 @@ fn shown(listener: &ListenerSpec, by: Referrer<'_>, store: &Store<'_>) -> (Certi
     for object in &listener.certificates {
         match store.identity(object, by, CERTIFICATE) {
             Ok(identity) => certificates.push(identity),
-            Err(wrong) => fault = fault.or(Some(wrong)),
+            Err(wrong) if fault.is_none() => fault = Some(wrong),
+            // The first is told with the listener.
+            Err(wrong) => by.report.error(&object.field, wrong.message),
         }
     }
     if certificates.is_empty() && fault.is_none() {

@@ -49,6 +49,14 @@ const ABOUT: [&str; 8] = [
     "_info",
 ];
 
+/// Whether a document is Kong's by its looks: it has a version or a list of entities as Kong does, and what Kubernetes
+/// has it has not.
+pub(in crate::config::dialect) fn looks_like_one(value: &Value) -> bool {
+    let has = |name: &str| value.get(name).is_some();
+    let list = |kind: Kind| value.get(kind.list()).is_some_and(Value::is_sequence);
+    has("_format_version") || !has("apiVersion") && !has("kind") && Kind::ALL.into_iter().any(list)
+}
+
 /// Adds the entities of a document.
 pub(super) fn read(
     document: &Document,
@@ -62,7 +70,9 @@ pub(super) fn read(
         let fields = Fields::new(body, "", &report);
         if let Some(version) = version(&fields, &report) {
             let defaults = Defaults::read(&fields);
-            let mut reader = Reader { place: &document.place, is_first, version, defaults, lookup, entities };
+            let plugin_configs = fields.raw("_plugin_configs").and_then(Value::as_mapping);
+            let place = &document.place;
+            let mut reader = Reader { place, is_first, version, defaults, plugin_configs, lookup, entities };
             for kind in in_order(body) {
                 reader.list(kind, body, "", None, &report);
             }
@@ -73,7 +83,11 @@ pub(super) fn read(
 }
 
 fn version(fields: &Fields<'_>, report: &Report) -> Option<Version> {
-    let version = fields.raw("_format_version")?;
+    let Some(version) = fields.raw("_format_version") else {
+        fields
+            .missing("_format_version", "write \"3.0\", or \"1.1\" or \"2.1\" if it is Kong's of that time");
+        return None;
+    };
     match scalar(version).as_deref() {
         Some("1.1") => Some(Version::OnSight),
         Some("2.1" | "3.0") => Some(Version::ByFlag),
@@ -120,11 +134,27 @@ impl<'a> Defaults<'a> {
 
     fn fill(&self, kind: Kind, body: &mut Mapping) {
         let defaults = self.0.iter().filter(|(of, _)| *of == kind).flat_map(|(_, defaults)| defaults.iter());
+        // decK takes a URL apart before it fills in what is lacking.
+        let by_url = kind == Kind::Service && body.get("url").is_some_and(|url| !url.is_null());
+        let in_url = ["protocol", "host", "port", "path"];
         for (name, value) in defaults {
-            if !body.contains_key(name) {
-                body.insert(name.clone(), value.clone());
+            if !(by_url && name.as_str().is_some_and(|name| in_url.contains(&name))) {
+                fill(body, name, value);
             }
         }
+    }
+}
+
+/// Null is lacking, and mappings are filled in themselves.
+fn fill(body: &mut Mapping, name: &Value, default: &Value) {
+    match (body.get_mut(name), default) {
+        (None | Some(Value::Null), _) => drop(body.insert(name.clone(), default.clone())),
+        (Some(Value::Mapping(own)), Value::Mapping(defaults)) => {
+            for (name, default) in defaults {
+                fill(own, name, default);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -134,6 +164,8 @@ struct Reader<'a> {
     is_first: bool,
     version: Version,
     defaults: Defaults<'a>,
+    /// decK's `_plugin_configs`: what several plugins have in common, by name.
+    plugin_configs: Option<&'a Mapping>,
     lookup: Lookup<'a>,
     entities: &'a mut Vec<Entity>,
 }
@@ -146,6 +178,8 @@ impl Reader<'_> {
         let items = match body.get(kind.list()) {
             None | Some(Value::Null) => return,
             Some(Value::Sequence(items)) => items,
+            // What Lua makes of an empty list.
+            Some(Value::Mapping(map)) if map.is_empty() => return,
             Some(other) => return report.error(field, format!("{} is not a list; write one", show(other))),
         };
         for (index, item) in items.iter().enumerate() {
@@ -176,7 +210,14 @@ impl Reader<'_> {
         });
         let report = Report::new(self.place.clone(), format!("{} {known_by}", kind.noun()), kind.noun());
         let mut own = env::resolve(body, &path, &lists, self.lookup, &report);
+        own.retain(|name, value| {
+            let is_list = name.as_str().is_some_and(|name| kind.lists().contains(&name));
+            !(is_list && value.as_mapping().is_some_and(Mapping::is_empty))
+        });
         self.defaults.fill(kind, &mut own);
+        if kind == Kind::Plugin {
+            self.common_config(&mut own, &path, &report);
+        }
         let index = self.entities.len();
         let version = self.version;
         self.entities.push(Entity { kind, version, parent, id, name, report, path: path.clone(), body: own });
@@ -187,6 +228,25 @@ impl Reader<'_> {
                 self.entities[index].report.error(finding.field, finding.message);
             }
         }
+    }
+}
+
+impl Reader<'_> {
+    /// Puts what `_config` names beside what a plugin's `config` says itself, as decK does.
+    fn common_config(&self, plugin: &mut Mapping, path: &str, report: &Report) {
+        let Some(name) = plugin.get("_config").filter(|name| !name.is_null()) else { return };
+        let common = self.plugin_configs.and_then(|configs| configs.get(name)).and_then(Value::as_mapping);
+        let Some(common) = common else {
+            let message = format!("{} is none of _plugin_configs; declare it there", show(name));
+            return report.discard(format!("{path}._config"), message);
+        };
+        let field = format!("_plugin_configs.{}", scalar(name).unwrap_or_default());
+        let common = env::resolve(common, &field, &[], self.lookup, report);
+        let mut config = plugin.get("config").and_then(Value::as_mapping).cloned().unwrap_or_default();
+        for (name, value) in common {
+            config.entry(name).or_insert(value);
+        }
+        plugin.insert("config".into(), config.into());
     }
 }
 

@@ -1,13 +1,12 @@
 //! How the TLS of clients is ended: one way for all routes, with a certificate for each name.
 
 use std::cell::{OnceCell, RefCell};
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use super::certificate::Store;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::about_setting;
-use crate::config::material::{self, Files, Piece, Taken};
+use crate::config::material::{self, Files, Given, MaterialError, Piece, Taken, given};
 use crate::config::model::{Certificates, ClientCertificates, Identity, Parameters, Termination};
 use crate::config::settings::Kong;
 
@@ -73,7 +72,8 @@ impl<'a> Terminations<'a> {
         }
         let mut identities = Vec::with_capacity(chains.len());
         for (chain, key) in chains.into_iter().zip(keys) {
-            match self.files.borrow_mut().identity(Path::new(chain), Path::new(key)) {
+            let read = given("ssl_cert", chain).and_then(|chain| Ok((chain, given("ssl_cert_key", key)?)));
+            match read.map_err(Some).and_then(|pair| self.identity(pair)) {
                 Ok(Taken { value, stale }) => {
                     if let Some(error) = stale {
                         let message = format!("{error}; what was last good in it stays");
@@ -82,13 +82,31 @@ impl<'a> Terminations<'a> {
                     identities.push(value);
                 }
                 Err(error) => {
-                    let message = format!("{error}; TLS is not ended with another certificate in its stead");
+                    let why = error.map_or_else(
+                        || "one of ssl_cert and ssl_cert_key is a file and the other a PEM text; give both in one way".into(),
+                        |error| error.to_string(),
+                    );
+                    let message = format!("{why}; TLS is not ended with another certificate in its stead");
                     self.found.borrow_mut().push(about_setting("ssl_cert", message));
                     return None;
                 }
             }
         }
         Some(identities)
+    }
+
+    /// `None` for an error is a pair of which one is a file and the other is not.
+    fn identity(&self, pair: (Given<'_>, Given<'_>)) -> Result<Taken<Identity>, Option<MaterialError>> {
+        match pair {
+            (Given::File(chain), Given::File(key)) => {
+                self.files.borrow_mut().identity(chain, key).map_err(Some)
+            }
+            (Given::Text(chain), Given::Text(key)) => {
+                let value = material::identity("ssl_cert".into(), &chain, &key).map_err(Some)?;
+                Ok(Taken { value, stale: None })
+            }
+            _ => Err(None),
+        }
     }
 }
 

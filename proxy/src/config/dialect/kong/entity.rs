@@ -69,6 +69,15 @@ impl Kind {
         }
     }
 
+    /// Fields that are lists. What Kong writes out has `{}` for those that are empty, as Lua knows no difference.
+    pub(super) const fn lists(self) -> &'static [&'static str] {
+        match self {
+            Self::Service => &["ca_certificates"],
+            Self::Route => &["snis", "sources", "destinations"],
+            _ => &[],
+        }
+    }
+
     /// The field that people know one by.
     pub(super) const fn name_field(self) -> Option<&'static str> {
         match self {

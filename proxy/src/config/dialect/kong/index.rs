@@ -75,7 +75,17 @@ impl Index {
         let named = fields.raw(field);
         let around = of.parent.filter(|parent| self.all[*parent].kind == kind);
         match (around, named) {
-            (Some(around), _) => Ok(Some(around)),
+            (Some(around), None) => Ok(Some(around)),
+            (Some(around), Some(value)) => {
+                if self.named(of, value, &fields.path(field), field, kind)? == around {
+                    return Ok(Some(around));
+                }
+                let around = self.all[around].label();
+                let message =
+                    format!("names another than {around}, in which this stands; remove it, or move this");
+                of.report.discard(fields.path(field), message);
+                Err(Broken)
+            }
             (None, None) => Ok(None),
             (None, Some(value)) => self.named(of, value, &fields.path(field), field, kind).map(Some),
         }

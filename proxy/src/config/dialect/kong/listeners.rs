@@ -12,6 +12,7 @@ use super::mapping::Mappings;
 use super::plugin::Effects;
 use super::protocol::Protocol;
 use super::route::Route;
+use super::stream_listen;
 use super::surroundings::{Address, Surroundings};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::dialect::merge::Claim;
@@ -253,7 +254,16 @@ fn arms(route: &Route, ssl: bool) -> Vec<Arm> {
 }
 
 /// Says of every file with routes of connections that nobody listens, and with which setting somebody would.
-pub(super) fn nobody_listens(entities: &Index, routes: &[Route], found: &mut Vec<Diagnostic>) {
+pub(super) fn nobody_listens(
+    entities: &Index,
+    routes: &[Route],
+    stream_listen: &str,
+    found: &mut Vec<Diagnostic>,
+) {
+    let lacks = match stream_listen::is_off(stream_listen) {
+        true => "is off",
+        false => "has no entry of use",
+    };
     let mut files: Vec<(&Place, usize, BTreeSet<u16>, bool)> = Vec::new();
     for route in routes {
         let entity = &entities.all[route.index];
@@ -273,9 +283,9 @@ pub(super) fn nobody_listens(entities: &Index, routes: &[Route], found: &mut Vec
         let flag = if ssl { " ssl" } else { "" };
         let listen: Vec<_> = ports.iter().map(|port| format!("0.0.0.0:{port}{flag}")).collect();
         let message = format!(
-            "stream_listen is off, so no route of connections ({count}) is served; set it, for example \
+            "stream_listen {lacks}, so no route of connections ({count}) is served; set it, for example \
              --kong-stream-listen \"{0}\", KONG_STREAM_LISTEN=\"{0}\" or kong-stream-listen: \"{0}\" in the settings file",
-            listen.join(", ")
+            listen.join(", "),
         );
         let finding = place.diagnostic(Severity::Error, message);
         found.push(Diagnostic { discarded: true, ..finding });

@@ -58,6 +58,8 @@ pub(super) struct Sources<'a> {
     pub(super) environment: Lookup<'a>,
 }
 
+pub(super) use self::document::looks_like_one;
+
 /// What several files declare counts as one, as with decK. Of which kind each entity is comes with it.
 pub(super) fn lower(
     documents: &[&Document],
@@ -97,7 +99,7 @@ fn assemble(
     routes
         .retain(|route| plugins.of(route, entities).map(|found| effects.insert(route.index, found)).is_ok());
     if surroundings.addresses.is_empty() {
-        nobody_listens(entities, &routes, found);
+        nobody_listens(entities, &routes, &settings.kong.stream_listen, found);
         return Vec::new();
     }
     let originations = Originations::new(&store, files, settings);
@@ -115,6 +117,7 @@ fn assemble(
     let claims = assembly.claims(&first.place);
     assembly.explain();
     terminations.finish(found);
+    upstreams.hush_those_of_http(entities);
     claims
 }
 

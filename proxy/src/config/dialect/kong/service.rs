@@ -61,7 +61,7 @@ pub(super) fn read(index: usize, entity: &Entity, entities: &Index) -> Result<Se
         if host.is_none() {
             let message = format!(
                 "{} is neither a DNS name nor an IP address; a port goes to port",
-                show(&text.into())
+                show(&without_user(&text).into())
             );
             report.discard(fields.path("host"), message);
         }
@@ -153,7 +153,7 @@ struct Url {
 /// `scheme://host[:port][/path]`.
 fn url(text: &str, fields: &Fields<'_>, entity: &Entity) -> Option<Url> {
     let report = &entity.report;
-    let shown: String = text.chars().take(80).collect();
+    let shown: String = without_user(text).chars().take(80).collect();
     for name in ["protocol", "host", "port", "path"] {
         if fields.raw(name).is_some() {
             report.warn(fields.path(name), "stands beside url, which counts; remove one of them");
@@ -175,6 +175,10 @@ fn url(text: &str, fields: &Fields<'_>, entity: &Entity) -> Option<Url> {
     if has_path {
         wrong("has a path, which connections have no place for");
     }
+    if authority.contains('@') {
+        wrong("has a user, which connections have no place for");
+        return None;
+    }
     let (host, digits) = match authority.rsplit_once(':') {
         Some((host, digits)) if !digits.contains(']') => (host, Some(digits)),
         _ => (authority, None),
@@ -189,6 +193,11 @@ fn url(text: &str, fields: &Fields<'_>, entity: &Entity) -> Option<Url> {
         }
     };
     Some(Url { protocol, host: host.to_owned(), port })
+}
+
+/// What a message may show of a URL or a host: who logs in there, perhaps with a password, is not repeated.
+fn without_user(text: &str) -> String {
+    text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, behind)| format!("…@{behind}"))
 }
 
 /// An address, or a name in lower case.

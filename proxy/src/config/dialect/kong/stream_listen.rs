@@ -39,11 +39,16 @@ pub(super) enum ListenError {
 
 /// Every entry; `off` as the first is none.
 pub(super) fn parse(text: &str) -> Vec<Result<Listen, ListenError>> {
-    let entries: Vec<_> = text.split(',').map(str::trim).collect();
-    if entries.first().is_none_or(|first| first.eq_ignore_ascii_case("off") || first.is_empty()) {
-        return Vec::new();
+    match is_off(text) {
+        true => Vec::new(),
+        false => text.split(',').map(|text| entry(text.trim())).collect(),
     }
-    entries.into_iter().map(entry).collect()
+}
+
+/// Whether its first entry says that nothing is listened on, or there is none.
+pub(super) fn is_off(text: &str) -> bool {
+    let first = text.split(',').next().unwrap_or_default().trim();
+    first.is_empty() || first.eq_ignore_ascii_case("off")
 }
 
 fn entry(text: &str) -> Result<Listen, ListenError> {

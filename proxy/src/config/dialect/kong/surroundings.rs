@@ -48,14 +48,13 @@ impl Surroundings {
         let maps = port_maps(&settings.port_maps, found);
         let mut addresses: BTreeMap<SocketAddr, Address> = BTreeMap::new();
         for listen in listens(settings, found) {
-            if listen.proxy_protocol && trusted.is_none() {
-                let message = "no trusted_ips says whose PROXY headers are believed, so everybody's are; name your \
-                               load balancer's addresses";
+            if listen.proxy_protocol && settings.trusted_ips.trim().is_empty() {
+                let message = "no trusted_ips says whose PROXY headers are believed, so nobody's are, and clients have \
+                               the addresses of who sends them; name your load balancer's addresses";
                 found.push(note("trusted_ips", Severity::Warning, message.to_owned()));
             }
             for bind in listen.binds {
-                let proxy_protocol =
-                    listen.proxy_protocol.then(|| trusted.clone().unwrap_or(ProxySources::Everyone));
+                let proxy_protocol = listen.proxy_protocol.then(|| trusted.clone());
                 let port = maps.get(&bind.port()).copied().unwrap_or(bind.port());
                 let address = Address { bind, port, ssl: listen.ssl, proxy_protocol, socket: listen.socket };
                 match addresses.entry(bind) {
@@ -112,8 +111,8 @@ fn flavor(text: &str, found: &mut Vec<Diagnostic>) -> Flavor {
     Flavor::TraditionalCompatible
 }
 
-/// `None` where nobody is named.
-fn trusted(text: &str, found: &mut Vec<Diagnostic>) -> Option<ProxySources> {
+/// Whom nginx would believe: it takes everybody's header, and the client's address from these alone.
+fn trusted(text: &str, found: &mut Vec<Diagnostic>) -> ProxySources {
     let mut networks: Vec<IpNet> = Vec::new();
     // No connection of a listener comes from a socket in the file system.
     for word in text.split(',').map(str::trim).filter(|word| !word.is_empty() && *word != "unix:") {
@@ -125,7 +124,10 @@ fn trusted(text: &str, found: &mut Vec<Diagnostic>) -> Option<ProxySources> {
             )),
         }
     }
-    (!text.trim().is_empty()).then_some(ProxySources::Networks(networks))
+    let all = |is_ipv4: bool| {
+        networks.iter().any(|network| network.prefix_len() == 0 && network.addr().is_ipv4() == is_ipv4)
+    };
+    if all(true) && all(false) { ProxySources::Everyone } else { ProxySources::Believed(networks) }
 }
 
 /// From ports of ours to those that clients take them for.

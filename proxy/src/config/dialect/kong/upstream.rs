@@ -1,5 +1,6 @@
 //! Upstreams and their targets: several services behind one name.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::entity::{Entity, Kind};
@@ -22,21 +23,25 @@ pub(super) struct Upstream {
 }
 
 /// Every upstream by its name in lower case, which a service's host may be; nothing stands for one in error.
-pub(super) struct Upstreams(HashMap<String, (usize, Option<Upstream>)>);
+pub(super) struct Upstreams {
+    all: HashMap<String, (usize, Option<Upstream>)>,
+    /// Those that connections go to.
+    asked: RefCell<HashSet<usize>>,
+}
 
 /// Where a target has no port.
 const PORT: u16 = 8000;
 
 impl Upstreams {
     pub(super) fn read(entities: &Index) -> Self {
-        let mut upstreams = HashMap::new();
+        let mut all = HashMap::new();
         for (index, entity) in entities.of(Kind::Upstream) {
             let upstream = upstream(entity, entities).ok();
             if let Some(name) = &entity.name {
-                upstreams.entry(name.to_ascii_lowercase()).or_insert((index, upstream));
+                all.entry(name.to_ascii_lowercase()).or_insert((index, upstream));
             }
         }
-        let mut upstreams = Self(upstreams);
+        let mut upstreams = Self { all, asked: RefCell::default() };
         upstreams.targets(entities);
         upstreams
     }
@@ -46,7 +51,17 @@ impl Upstreams {
         let Host::Name(name) = host else {
             return None;
         };
-        self.0.get(&**name).map(|(index, upstream)| (*index, upstream.as_ref()))
+        let (index, upstream) = self.all.get(&**name)?;
+        self.asked.borrow_mut().insert(*index);
+        Some((*index, upstream.as_ref()))
+    }
+
+    /// What connections make nothing of, such as a hash of a cookie, is none of the business of upstreams of HTTP.
+    pub(super) fn hush_those_of_http(&self, entities: &Index) {
+        let asked = self.asked.borrow();
+        for (_, entity) in entities.of(Kind::Upstream).filter(|(index, _)| !asked.contains(index)) {
+            entity.report.keep_errors();
+        }
     }
 
     fn targets(&mut self, entities: &Index) {
@@ -64,7 +79,7 @@ impl Upstreams {
                 entity.report.discard(entity.at("target"), message);
                 continue;
             }
-            let upstream = self.0.values_mut().find(|(index, _)| *index == owner);
+            let upstream = self.all.values_mut().find(|(index, _)| *index == owner);
             match upstream.and_then(|(_, upstream)| upstream.as_mut()) {
                 Some(upstream) => upstream.targets.push(target),
                 None => {
@@ -90,7 +105,8 @@ fn upstream(entity: &Entity, entities: &Index) -> Result<Upstream, Broken> {
         None => fields.missing("name", "give the name that services have for a host"),
     }
     let policy = policy(&fields, entity);
-    if fields.integer("slots", 10..=65_536).is_some() {
+    // Every dump has Kong's default.
+    if fields.integer("slots", 10..=65_536).is_some_and(|slots| slots != 10_000) {
         report.info(fields.path("slots"), "has no effect: sluice's turns and hashes need no slots");
     }
     if fields.boolean("use_srv_name") == Some(true) {

@@ -1,18 +1,25 @@
 //! TLS towards upstreams: begun for every protocol of a service but `tcp`.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
 use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
 
 use super::certificate::Store;
 use super::entity::Entity;
 use super::index::{Broken, Index};
 use super::service::Service;
-use crate::config::material::{Files, Taken};
+use crate::config::material::{self, Files, Given, MaterialError, Taken, given};
 use crate::config::model::{
     Authorities, Identity, NameSent, NamesChecked, Origination, Parameters, ServerName, Trust, Verification,
 };
 use crate::config::settings::{Settings, UpstreamTlsVerify};
+
+/// The setting with the authorities of services that name none, a list of files and PEM texts.
+const TRUSTED: &str = "lua_ssl_trusted_certificate";
+
+/// The word for the system's.
+const SYSTEM: &str = "system";
 
 /// What originations are put together from.
 pub(super) struct Originations<'a> {
@@ -122,22 +129,42 @@ impl<'a> Originations<'a> {
 
     /// `None` is the system's.
     fn of_settings(&self, entity: &Entity) -> Result<Option<Trust>, Broken> {
-        let setting = self.settings.kong.trusted_certificate.trim();
-        if setting.is_empty() || setting == "system" {
+        let setting = &self.settings.kong.trusted_certificate;
+        let words: Vec<_> = setting.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        if words.iter().all(|word| *word == SYSTEM) {
             return Ok(None);
         }
-        let field = entity.at("tls_verify");
-        let read = self.files.borrow_mut().roots(Path::new(setting));
-        let Taken { value: roots, stale } = read.map_err(|error| {
-            entity.report.discard(field.clone(), format!("lua_ssl_trusted_certificate: {error}"));
-            Broken
-        })?;
-        if let Some(error) = stale {
-            entity.report.error(
-                field,
-                format!("lua_ssl_trusted_certificate: {error}; what was last good in it stays"),
-            );
+        let (mut sources, mut all) = (Vec::new(), Vec::new());
+        for word in words {
+            let (source, roots) = self.trusted(word, entity).map_err(|error| {
+                entity.report.discard(entity.at("tls_verify"), format!("{TRUSTED}: {error}"));
+                Broken
+            })?;
+            sources.push(source);
+            all.extend(roots);
         }
-        Ok(Some(Trust { source: setting.into(), roots, revoked: Vec::new() }))
+        Ok(Some(Trust { source: sources.join(", ").into(), roots: all, revoked: Vec::new() }))
+    }
+
+    /// What one word of `lua_ssl_trusted_certificate` is called, and whom it stands for.
+    fn trusted<'w>(
+        &self,
+        word: &'w str,
+        entity: &Entity,
+    ) -> Result<(&'w str, Vec<CertificateDer<'static>>), MaterialError> {
+        if word == SYSTEM {
+            return Ok((word, material::system_roots()));
+        }
+        match given(TRUSTED, word)? {
+            Given::Text(piece) => Ok((TRUSTED, material::roots(&piece)?)),
+            Given::File(path) => {
+                let Taken { value: roots, stale } = self.files.borrow_mut().roots(path)?;
+                if let Some(error) = stale {
+                    let message = format!("{TRUSTED}: {error}; what was last good in it stays");
+                    entity.report.error(entity.at("tls_verify"), message);
+                }
+                Ok((word, roots))
+            }
+        }
     }
 }

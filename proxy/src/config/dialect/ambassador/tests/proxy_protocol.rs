@@ -13,6 +13,7 @@ fn sources(outcome: &Outcome) -> String {
     match &outcome.config.listeners[0].proxy_protocol {
         None => "nobody".to_owned(),
         Some(ProxySources::Everyone) => "everyone".to_owned(),
+        Some(sources @ ProxySources::Believed(_)) => panic!("no Listener says {sources:?}"),
         Some(ProxySources::Networks(networks)) => {
             networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         }

@@ -14,6 +14,11 @@ pub(super) fn write(listener: &Listener, draft: &mut Draft<'_>) {
             .lose(&bind.to_string(), "no Listener says how long its queue is, or whether clients are probed");
     }
     let Some(sources) = &listener.proxy_protocol else { return };
+    if let ProxySources::Believed(_) = sources {
+        // One that believes everybody is no equivalent.
+        draft.lose(&bind.to_string(), "no Listener takes PROXY headers of those whom it does not believe");
+        return;
+    }
     let mut annotations = Map::new();
     if let ProxySources::Networks(networks) = sources {
         let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();

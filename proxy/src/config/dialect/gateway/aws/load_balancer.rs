@@ -135,7 +135,10 @@ impl LoadBalancer {
     /// Gives out what was found, once every Gateway has asked.
     pub(super) fn finish(self) -> Report {
         let Self { listeners, is_asked, report, .. } = self;
-        if !is_asked.get() && !report.failed() {
+        if report.failed() {
+            return report;
+        }
+        if !is_asked.get() {
             let message = "nobody refers to it: a GatewayClass does with spec.parametersRef, a Gateway with \
                            spec.infrastructure.parametersRef";
             report.info("", message);

@@ -178,6 +178,11 @@ impl<'a> Aws<'a> {
         found.collect::<Vec<_>>().first().copied()
     }
 
+    /// Notes that a Gateway has this listener, whether it is served or not.
+    pub(super) fn meet(&self, combined: Combined, listener: &ListenerSpec) {
+        self.configured(combined, listener);
+    }
+
     /// Clients that a Gateway's listeners let in; empty is everyone.
     pub(super) fn sources(&self, combined: Combined) -> Vec<IpNet> {
         let mut balancers = combined.balancers.into_iter().flatten();

@@ -116,7 +116,16 @@ fn label_selector(fields: &Fields<'_>, report: &Report) -> LabelSelector {
         ("DoesNotExist", Operator::DoesNotExist),
     ];
     let mut selector = LabelSelector::default();
-    for (key, value) in fields.pairs("matchLabels") {
+    // What is not understood is never left out: a selector that asks for less lets more namespaces in.
+    let labels = fields.pairs("matchLabels");
+    let stated = fields.raw("matchLabels").map(|labels| labels.as_mapping().map(|labels| labels.len()));
+    if stated.is_some_and(|stated| stated != Some(labels.len())) {
+        report.discard(
+            fields.path("matchLabels"),
+            "is no mapping of labels to their values, such as team: pay",
+        );
+    }
+    for (key, value) in labels {
         selector.require_in(key, vec![value]);
     }
     for entry in fields.children("matchExpressions").unwrap_or_default() {
@@ -139,6 +148,6 @@ fn label_selector(fields: &Fields<'_>, report: &Report) -> LabelSelector {
             Operator::DoesNotExist => selector.require_absent(key),
         }
     }
-    fields.warn_unknown(&[]);
+    fields.refuse_unknown(&[]);
     selector
 }

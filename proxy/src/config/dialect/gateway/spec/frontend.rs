@@ -1,7 +1,8 @@
 //! What a Gateway asks clients' certificates (`tls.frontend`).
 //!
 //! The specification speaks of HTTPS listeners alone. sluice has none, and takes it for its listeners of protocol TLS
-//! that terminate: nothing else could be meant.
+//! that terminate: nothing else could be meant. A field that is none is not put up with here: clients would be served
+//! without the certificates that its author wanted to see.
 
 use crate::config::dialect::fields::Fields;
 use crate::config::dialect::gateway::reference::ObjectRef;
@@ -36,6 +37,9 @@ pub(in crate::config::dialect::gateway) enum ClientMode {
 const MODES: [(&str, ClientMode); 2] =
     [("AllowValidOnly", ClientMode::ValidOnly), ("AllowInsecureFallback", ClientMode::Insecure)];
 
+const IN_VALIDATION: &str = "write it in validation";
+const IN_TLS: &str = "write it in tls";
+
 impl Frontend {
     pub(super) fn read(fields: &Fields<'_>, report: &Report) -> Self {
         let default = fields.child("default");
@@ -52,7 +56,7 @@ impl Frontend {
                     entry.missing(name, "an entry says which port, and what is asked there");
                 }
             }
-            entry.warn_unknown(&[]);
+            entry.refuse_unknown(&[("validation", IN_TLS)]);
             let validation = tls.and_then(|fields| validation(&fields, report));
             let Some(port) = port else {
                 continue;
@@ -62,7 +66,7 @@ impl Frontend {
             }
             per_port.push((port, validation));
         }
-        fields.warn_unknown(&[]);
+        fields.refuse_unknown(&[]);
         Self { default, per_port }
     }
 
@@ -81,7 +85,7 @@ impl Frontend {
 
 fn validation(fields: &Fields<'_>, report: &Report) -> Option<Validation> {
     let validation = fields.child("validation");
-    fields.warn_unknown(&[]);
+    fields.refuse_unknown(&[("caCertificateRefs", IN_VALIDATION), ("mode", IN_VALIDATION)]);
     Validation::read(&validation?, report)
 }
 
@@ -101,7 +105,7 @@ impl Validation {
         });
         let authorities: Vec<_> = authorities.collect();
         let mode = fields.choice("mode", &MODES).unwrap_or(ClientMode::ValidOnly);
-        fields.warn_unknown(&[]);
+        fields.refuse_unknown(&[]);
         let field = fields.path("caCertificateRefs");
         (!authorities.is_empty()).then_some(Self { authorities, mode, field })
     }

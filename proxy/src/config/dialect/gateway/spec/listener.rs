@@ -76,7 +76,9 @@ impl ListenerSpec {
         if protocol.is_none() {
             fields.missing("protocol", "sluice serves TCP and TLS");
         }
-        let hostname = fields.filled("hostname").and_then(|text| {
+        let hostname = fields.filled("hostname");
+        let hostname_is_stated = hostname.is_some();
+        let hostname = hostname.and_then(|text| {
             Hostname::parse(&text).map_err(|why| report.discard(fields.path("hostname"), why)).ok()
         });
         let Allowed { namespaces, kinds } =
@@ -84,7 +86,8 @@ impl ListenerSpec {
         let tls = fields.child("tls");
         if matches!(protocol, Some(Protocol::Tcp | Protocol::Udp)) {
             let is = "names nothing that TCP or UDP knows; write protocol: TLS, or leave it out";
-            if fields.raw("hostname").is_some() {
+            // An empty one is as good as none, as the API has it.
+            if hostname_is_stated {
                 report.discard(fields.path("hostname"), is);
             }
         }

@@ -386,3 +386,30 @@ fn what_is_the_load_balancers_alone_is_told_once_for_each_resource() {
     );
     assert!(told[1].contains("targetGroupName, enableMultiCluster"), "{told:?}");
 }
+
+/// Its author may have wanted TLS, and no target is to be spoken to without.
+#[test]
+fn a_target_group_in_a_version_that_there_is_not_refuses() {
+    let wrong = of_b1("protocol: TLS").replace("v1beta1", "v1alpha1");
+    let outcome = lower(&(edge(TCP, "  {}") + &to_b1("TCPRoute") + &wrong));
+    assert!(
+        outcome.faults().iter().any(|fault| fault.contains("write gateway.k8s.aws/v1")),
+        "{:?}",
+        outcome.faults()
+    );
+    assert_eq!(outcome.served(), ["80 any: refused=1"]);
+}
+
+/// Whether connections can be served there is another question.
+#[test]
+fn a_configuration_is_about_a_listener_that_nobody_is_served_at() {
+    let balancer = "  listenerConfigurations: [{protocolPort: \"TCP:80\"}]";
+    let refused = to_b1("TCPRoute") + &of_b1("protocol: TLS");
+    for routes in ["", &refused] {
+        let faults = lower(&(edge(TCP, balancer) + routes)).faults();
+        assert!(!faults.iter().any(|fault| fault.contains("no listener of a Gateway is")), "{faults:?}");
+    }
+    let broken = balancer.replace("TCP:80", "TCP:81").replace("}]", ", sslPolicy: Strong}]");
+    let faults = lower(&edge(TCP, &broken)).faults();
+    assert!(!faults.iter().any(|fault| fault.contains("no listener of a Gateway is")), "{faults:?}");
+}

@@ -54,6 +54,12 @@ fn a_certificate_that_cannot_be_used_is_told_and_nothing_is_served() {
             "{faults:?}"
         );
     }
+    let listener = terminate("{name: nobody}, {name: cert}, {name: broken}");
+    let outcome = lower(&(around() + &secrets + &gateway(&[&listener]) + WAY));
+    assert_eq!(outcome.served().len(), 1, "the one that is good will do");
+    let [second, first] = outcome.faults().try_into().unwrap();
+    assert!(first.contains("there is no Secret default/nobody; the rest counts"), "{first}");
+    assert!(second.contains("spec.listeners[0].tls.certificateRefs[2].name: "), "{second}");
 }
 
 /// GatewaySecretMissingReferenceGrant, GatewaySecretInvalidReferenceGrant, GatewaySecretReferenceGrantSpecific,
@@ -215,5 +221,31 @@ fn a_client_certificate_that_cannot_be_used_is_told() {
             + &secret("cert", fixtures::any())
             + &gateway_with(EDGE, &[&terminate("{name: cert}")], &spec);
         assert_eq!(lower(&text).says("Gateway default/edge", "", "ResolvedRefs"), expected, "{reference}");
+    }
+}
+
+/// They would be served without, for the sake of a misspelling.
+#[test]
+fn clients_are_never_served_without_certificates_by_mistake() {
+    let authority = "caCertificateRefs: [{name: ca}]";
+    let cases = [
+        (format!("default: {{{authority}}}"), "frontend.default.caCertificateRefs: unknown field"),
+        (format!("default: {{validaton: {{{authority}}}}}"), "did you mean \"validation\"?"),
+        (
+            format!("default: {{}}, perPorts: [{{port: 7000, tls: {{validation: {{{authority}}}}}}}]"),
+            "did you mean \"perPort\"?",
+        ),
+        (
+            format!("default: {{}}, perPort: [{{port: 7000, tls: {{}}, validation: {{{authority}}}}}]"),
+            "perPort[0].validation: unknown field \"validation\"; write it in tls",
+        ),
+    ];
+    for (frontend, expected) in cases {
+        let spec = format!("  tls: {{frontend: {{{frontend}}}}}\n");
+        let gateway = gateway_with(EDGE, &[&terminate("{name: cert}")], &spec);
+        let outcome = lower(&(around() + &secret("cert", fixtures::any()) + &gateway + WAY));
+        let faults = outcome.faults();
+        assert!(faults.iter().any(|fault| fault.contains(expected)), "{frontend}: {faults:?}");
+        assert_eq!(outcome.served(), [""; 0], "{frontend}");
     }
 }

@@ -45,7 +45,13 @@ fn parameters_that_nobody_can_read_are_not_accepted() {
         "controllerName: sluice.dev/gateway",
         &format!("controllerName: sluice.dev/gateway, {parameters}"),
     );
-    assert_eq!(lower(&of_class).says("GatewayClass sluice", "", "Accepted"), "False InvalidParameters");
+    let outcome = lower(&of_class);
+    assert_eq!(outcome.says("GatewayClass sluice", "", "Accepted"), "False InvalidParameters");
+    let told = "Gateway default/edge: spec.gatewayClassName: GatewayClass sluice is in error";
+    assert!(outcome.faults().iter().any(|fault| fault.contains(told)), "{:?}", outcome.faults());
+    let unread = text.replace("{controllerName: sluice.dev/gateway}", "{}");
+    let faults = lower(&unread).faults();
+    assert!(faults.iter().any(|fault| fault.contains(told)), "{faults:?}");
     let own = text.replace(
         "gatewayClassName: sluice\n",
         &format!("gatewayClassName: sluice\n  infrastructure: {{{parameters}}}\n"),
@@ -127,6 +133,17 @@ fn a_protocol_that_is_not_served_is_unsupported() {
         assert_eq!(outcome.says("Gateway default/edge", "", "Accepted"), "True ListenersNotValid");
         assert_eq!(outcome.says("Gateway default/edge", "listener tcp", "Accepted"), "True Accepted");
     }
+    let outcome = lower(&(around() + &gateway(&["{name: l, port: 7001, protocol: tcp}"])));
+    assert_eq!(outcome.says("Gateway default/edge", "listener l", "Accepted"), "False UnsupportedProtocol");
+    assert!(outcome.faults()[0].ends_with("did you mean TCP?"), "{:?}", outcome.faults());
+}
+
+/// The API's own rule has it so.
+#[test]
+fn an_empty_hostname_is_as_good_as_none() {
+    let outcome = lower(&(around() + &gateway(&[&TCP.replace("protocol", "hostname: '', protocol")])));
+    assert_eq!(outcome.faults(), [""; 0]);
+    assert_eq!(outcome.says("Gateway default/edge", "listener tcp", "Accepted"), "True Accepted");
 }
 
 #[test]
@@ -241,6 +258,17 @@ fn namespaces_are_let_in_as_the_listener_says() {
         let says = if is_let_in { "True Accepted" } else { "False NotAllowedByListeners" };
         assert_eq!(outcome.says("TCPRoute web/r", "parent Gateway default/edge", "Accepted"), says, "{from}");
         assert_eq!(outcome.attached("Gateway default/edge", "tcp"), usize::from(is_let_in), "{from}");
+    }
+    // Without what is misspelt or no text, the selector would let everybody in.
+    for (selector, expected) in [
+        ("matchLabel: {team: shop}", "selector.matchLabel: unknown field \"matchLabel\"; did you mean"),
+        ("matchLabels: team=shop", "selector.matchLabels: is no mapping of labels"),
+        ("matchLabels: {team: [shop]}", "selector.matchLabels: is no mapping of labels"),
+    ] {
+        let from = format!("from: Selector, selector: {{{selector}}}");
+        let outcome = lower(&(around() + namespace + &gateway(&[&with(&from)]) + &route));
+        assert!(outcome.faults()[0].contains(expected), "{selector}: {:?}", outcome.faults());
+        assert_eq!(outcome.served(), [""; 0], "{selector}");
     }
 }
 

@@ -96,6 +96,8 @@ fn the_oldest_policy_of_a_target_counts_and_a_ports_own_before_it() {
     assert_eq!(begun(&outcome).server_name, NameSent::Fixed("old.example.com".into()));
     assert_eq!(outcome.says("BackendTLSPolicy default/old", ANCESTOR, "Accepted"), "True Accepted");
     assert_eq!(outcome.says("BackendTLSPolicy default/young", ANCESTOR, "Accepted"), "False Conflicted");
+    let told = "BackendTLSPolicy default/young: spec.targetRefs: BackendTLSPolicy default/old (";
+    assert!(outcome.faults()[0].contains(told), "{:?}", outcome.faults());
 
     let port = policy(&dated("port", 2026), "name: b1, sectionName: tls", &named("port.example.com"));
     let outcome = with(&(port + &older));
@@ -161,6 +163,82 @@ fn a_policy_in_error_refuses_too() {
         assert_eq!(outcome.served(), [REFUSED], "{validation}");
         assert!(outcome.says("BackendTLSPolicy default/p", ANCESTOR, "Accepted").starts_with("False "));
     }
+}
+
+/// The version of Gateway API 1.0, which has other names for the same.
+#[test]
+fn the_first_version_of_a_policy_means_the_same() {
+    let first = |target: &str, tls: &str| {
+        format!(
+            "---\napiVersion: gateway.networking.k8s.io/v1alpha2\nkind: BackendTLSPolicy\nmetadata: {{name: p}}\n\
+             spec: {{targetRef: {{group: '', kind: Service, {target}}}, tls: {{{tls}}}}}\n"
+        )
+    };
+    let tls = "hostname: b1.example.com, caCertRefs: [{group: '', kind: ConfigMap, name: ca}]";
+    let outcome = with(&first("name: b1, namespace: default", tls));
+    assert_eq!((outcome.served(), outcome.faults()), (vec![BEGUN.to_owned()], Vec::new()));
+    assert_eq!(begun(&outcome).server_name, NameSent::Fixed("b1.example.com".into()));
+    let Verification::Chain { authorities: Authorities::Given(trust), .. } = &begun(&outcome).verification
+    else {
+        panic!("{:?}", begun(&outcome))
+    };
+    assert_eq!(&*trust.source, "ConfigMap default/ca");
+    let system = with(&first("name: b1", "hostname: b1.example.com, wellKnownCACerts: System"));
+    assert_eq!((system.served(), system.faults()), (vec![BEGUN.to_owned()], Vec::new()));
+    let outcome = with(&first("name: b1", "hostname: b1.example.com"));
+    assert!(outcome.faults()[0].contains("spec.tls.caCertRefs: is missing"), "{:?}", outcome.faults());
+    assert_eq!(outcome.served(), [REFUSED]);
+}
+
+/// Whoever wrote it wanted TLS, and no connection is to be without.
+#[test]
+fn a_policy_in_a_version_that_there_is_not_refuses() {
+    let good = policy("{name: p}", "name: b1", GOOD);
+    for (was, wrong, expected) in [
+        ("k8s.io/v1", "k8s.io/v1beta1", "write gateway.networking.k8s.io/v1"),
+        (
+            "targetRefs: [{group: '', kind: Service, name: b1}]",
+            "targetRef: {kind: Service, name: b1}",
+            "write targetRefs",
+        ),
+    ] {
+        let outcome = with(&good.replace(was, wrong));
+        assert!(outcome.faults()[0].contains(expected), "{:?}", outcome.faults());
+        assert_eq!(outcome.served(), [REFUSED], "{wrong}");
+    }
+}
+
+#[test]
+fn a_target_that_there_is_not_is_told() {
+    for (target, expected) in [
+        ("name: b9", "spec.targetRefs[0].name: there is no Service default/b9 in the configuration"),
+        (
+            "name: b1, sectionName: https",
+            "targetRefs[0].sectionName: Service default/b1 has no port of that name",
+        ),
+        ("name: b1, namespace: web", "targetRefs[0].namespace: Service web/b1 is in another namespace"),
+    ] {
+        let outcome = with(&policy("{name: p}", target, GOOD));
+        assert!(outcome.faults()[0].contains(expected), "{:?}", outcome.faults());
+    }
+}
+
+/// A port by name, where nobody knows the ports' names.
+#[test]
+fn a_policy_of_a_port_that_cannot_be_told_refuses() {
+    let listener =
+        "{name: l, port: 7000, protocol: TLS, tls: {mode: Terminate, certificateRefs: [{name: cert}]}}";
+    let class = around().split("---\n").next().unwrap().to_owned();
+    let system = "hostname: b1.example.com, wellKnownCACertificates: System";
+    let with = |target: &str| {
+        let policy = policy("{name: p}", target, system);
+        lower(&(class.clone() + &secret("cert", fixtures::any()) + &gateway(&[listener]) + ROUTE + &policy))
+    };
+    assert_eq!(with("name: b1").served(), [BEGUN]);
+    let outcome = with("name: b1, sectionName: tls");
+    assert_eq!(outcome.served(), [REFUSED]);
+    let faults = outcome.faults();
+    assert!(faults[0].contains("add the Service, or leave sectionName out"), "{faults:?}");
 }
 
 /// BackendTLSPolicyObservedGenerationBump.

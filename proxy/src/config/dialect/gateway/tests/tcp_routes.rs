@@ -75,11 +75,21 @@ fn a_backend_in_another_namespace_needs_a_grant() {
         (format!("{{{group}, kind: TCPRoute, namespace: other}}"), "{kind: Service}".to_owned()),
         ("{kind: TCPRoute, namespace: default}".to_owned(), "{kind: Service}".to_owned()),
         (from.clone(), "{kind: Secret}".to_owned()),
-        (from, "{kind: Service, name: b2}".to_owned()),
+        (from.clone(), "{kind: Service, name: b2}".to_owned()),
+        (from.clone(), "{kind: Service, name: ''}".to_owned()),
     ];
     for (from, to) in wrong {
         let text = all.clone() + &grant(&from, &to);
         assert_eq!(resolved(&text), "False RefNotPermitted", "{from} {to}");
+    }
+
+    let told = [
+        ("{kind: TCPRoute, namespace: default}", "{kind: Service}", "spec.from[0].group: is missing"),
+        (&*from, "{kind: Service, name: ''}", "spec.to[0].name: is empty; name one object"),
+    ];
+    for (from, to, expected) in told {
+        let faults = lower(&(all.clone() + &grant(from, to))).faults();
+        assert!(faults.iter().any(|fault| fault.contains(expected)), "{from} {to}: {faults:?}");
     }
 }
 
@@ -309,4 +319,14 @@ fn annotations_of_sluice_are_not_ignored_in_silence() {
     let expected = "test.yaml#11: TCPRoute default/r: metadata.annotations.sluice.dev/relay: \"sluice.dev/relay\" is ignored: \
                     annotations of sluice are for TCPMappings";
     assert_eq!((outcome.faults(), outcome.served().len()), (vec![expected.to_owned()], 1));
+}
+
+/// As a template leaves it behind; the API refuses it.
+#[test]
+fn an_empty_section_is_not_every_listener() {
+    let route = tcp_route("{name: r}", "{name: edge, sectionName: ''}", B1);
+    let outcome = lower(&(around() + &gateway(&[TCP]) + &route));
+    assert_eq!(outcome.served(), [""; 0]);
+    let faults = outcome.faults();
+    assert!(faults[0].contains("spec.parentRefs[0].sectionName: is missing; name a listener"), "{faults:?}");
 }

@@ -176,7 +176,9 @@ fn of_the_same_names_the_narrower_hostname_comes_first_and_then_the_older() {
     let text = gateway(&[&passthrough("l", "*.example.com")])
         + &tls_route("wide", EDGE, "\"*.com\"", B1)
         + &tls_route("narrow", EDGE, "\"*.example.com\"", b2);
-    assert_eq!(with_cert(&text).served(), ["7000 *.example.com: TLSRoute default/narrow backend b2:443=1"]);
+    let outcome = with_cert(&text);
+    assert_eq!(outcome.served(), ["7000 *.example.com: TLSRoute default/narrow backend b2:443=1"]);
+    assert_eq!(outcome.faults(), [""; 0], "which is what hostnames are for");
     let text = gateway(&[&passthrough("l", "")])
         + &tls_route("older", EDGE, "a.example.com", B1)
         + &tls_route("younger", EDGE, "a.example.com, b.example.com", b2);
@@ -184,7 +186,13 @@ fn of_the_same_names_the_narrower_hostname_comes_first_and_then_the_older() {
         "7000 a.example.com: TLSRoute default/older backend b1:443=1",
         "7000 b.example.com: TLSRoute default/younger backend b2:443=1",
     ];
-    assert_eq!(with_cert(&text).served(), expected);
+    let outcome = with_cert(&text);
+    assert_eq!(outcome.served(), expected);
+    let [fault] = outcome.faults().try_into().unwrap();
+    assert!(
+        fault.contains("TLSRoute default/younger: spec.hostnames: a.example.com is TLSRoute default/older"),
+        "{fault}"
+    );
 }
 
 #[test]
@@ -237,4 +245,28 @@ fn amazons_class_lets_tcp_routes_attach_to_listeners_of_tls() {
     assert_eq!(outcome.says("TCPRoute default/r", PARENT, "Accepted"), "True Accepted");
     assert_eq!(outcome.part("Gateway default/edge", "listener l").kinds, Some(vec!["TCPRoute", "TLSRoute"]));
     assert_eq!(outcome.served(), ["7000 any: TCPRoute default/r backend b1:443=1"]);
+}
+
+/// Neither are those of a listener that is not taken up at all: it may have asked clients for certificates.
+#[test]
+fn the_names_of_a_listener_in_error_are_not_for_a_wider_one() {
+    let asks = terminate("asks", "a.example.com").replace(
+        "certificateRefs: [{name: cert}]",
+        "certificateRefs: [{name: cert}], frontendValidation: {caCertificateRefs: [{name: nobody}]}",
+    );
+    let twice = [terminate("one", "a.example.com"), passthrough("two", "a.example.com")];
+    let wide = terminate("wide", "*.example.com");
+    let route = tls_route("r", EDGE, "\"*.example.com\"", B1);
+    let expected =
+        ["7000 a.example.com: refused=0", "7000 *.example.com ended: TLSRoute default/r backend b1:443=1"];
+    for listeners in [vec![&*wide, &asks], vec![&*wide, &twice[0], &twice[1]]] {
+        let outcome = with_cert(&(gateway(&listeners) + &route));
+        assert_eq!(outcome.served(), expected, "{listeners:?}");
+    }
+    // Another Gateway's is served as ever.
+    let other = gateway_with("{name: other}", &[&passthrough("good", "a.example.com")], "")
+        + &tls_route("s", "{name: other}", "a.example.com", B1);
+    let outcome = with_cert(&(gateway(&[&wide, &twice[0], &twice[1]]) + &route + &other));
+    let expected = ["7000 a.example.com: TLSRoute default/s backend b1:443=1", expected[1]];
+    assert_eq!(outcome.served(), expected);
 }

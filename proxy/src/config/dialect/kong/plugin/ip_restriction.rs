@@ -25,7 +25,9 @@ pub(super) fn read(
     let allow = networks(&config, "allow", report).or_else(|| networks(&config, "whitelist", report));
     let deny = networks(&config, "deny", report).or_else(|| networks(&config, "blacklist", report));
     config.refuse_unknown(&[]);
-    if allow.is_none() && deny.is_none() && !report.failed() {
+    // An empty list is what a template leaves that found nobody, and would let everybody in.
+    let says_nothing = |list: &Option<Vec<IpNet>>| list.as_ref().is_none_or(Vec::is_empty);
+    if says_nothing(&allow) && says_nothing(&deny) && !report.failed() {
         report.discard(
             plugin.path("config"),
             "at least one of these fields must be non-empty: 'allow', 'deny'; write one",

@@ -154,8 +154,22 @@ fn plugin(
     };
     let route = entities.owner(entity, &fields, "route", Kind::Route)?;
     let service = entities.owner(entity, &fields, "service", Kind::Service)?;
-    let protocols = protocols(&fields, &name, entity)?;
     let enabled = fields.boolean("enabled").unwrap_or(true);
+    let protocols = match protocols(&fields, &name, entity) {
+        Ok(protocols) => protocols,
+        // Whom it was for is not known, so it holds for everybody in its scope.
+        Err(effect) if enabled && name == ip_restriction::NAME => {
+            return Ok(Some(Plugin {
+                index,
+                name,
+                route,
+                service,
+                protocols: Vec::new(),
+                effect: Err(effect),
+            }));
+        }
+        Err(Broken) => return Err(Broken),
+    };
     let scoped_route = route.and_then(|route| routes.iter().find(|known| known.index == route));
     if let Some(scoped) = scoped_route
         && enabled

@@ -1,5 +1,7 @@
 //! Certificates, their names, and authorities: PEM texts of the file.
 
+use data_encoding::BASE64;
+
 use super::{lower, lower_with};
 use crate::config::material::fixtures::{Authority, Pair, pair, pair_in, pair_of};
 use crate::config::model::{Authorities, Downstream, Termination, Verification};
@@ -143,6 +145,65 @@ fn a_certificate_out_of_date_is_used_with_a_warning() {
     let c = certificate(&pair_in("a", (2000, 2001)));
     let faults = lower(&with(serde_json::json!({"certificates": [c]})), "0.0.0.0:8443 ssl").faults();
     assert!(faults.len() == 1 && faults[0].contains("it is used all the same: renew it"), "{faults:?}");
+}
+
+/// Kong takes the PEM itself for a file's name, plain or in base64.
+#[test]
+fn a_default_certificate_may_be_given_as_it_is() {
+    let (rsa, ecdsa) = (pair_of("a", &rcgen::PKCS_RSA_SHA256), pair("a"));
+    let with_pair = |cert: &str, key: &str| {
+        lower_with(&with(serde_json::json!({})), |kong| {
+            kong.stream_listen = "0.0.0.0:8443 ssl".to_owned();
+            (kong.ssl_cert, kong.ssl_cert_key) = (cert.to_owned(), key.to_owned());
+        })
+    };
+    let both = |plain: &str, other: &str| format!("{plain},{}", BASE64.encode(other.as_bytes()));
+    let outcome = with_pair(&both(&rsa.chain, &ecdsa.chain), &both(&rsa.key, &ecdsa.key));
+    assert_eq!(outcome.faults(), Vec::<String>::new());
+    let Downstream::Terminate(found) = &outcome.config.listeners[0].routes[0].downstream else { panic!() };
+    assert_eq!(found.certificates.len(), 2);
+
+    let cut = ecdsa.key.replace("-----BEGIN PRIVATE", "PRIVATE");
+    let cases = [
+        (&ecdsa.chain, "/nowhere/key.pem", "is a file and the other a PEM text; give both in one way"),
+        (&rsa.chain, &ecdsa.key, "ssl_cert and ssl_cert_key do not belong together"),
+        (&ecdsa.chain, &cut, "ssl_cert_key is no well-formed PEM"),
+    ];
+    for (cert, key, expected) in cases {
+        let faults = with_pair(cert, key).faults();
+        assert!(faults[0].starts_with("ssl_cert: ") && faults[0].contains(expected), "{faults:?}");
+        assert!(key.lines().skip(1).all(|line| !faults[0].contains(line)), "{faults:?}");
+    }
+}
+
+/// A list, as Kong has it.
+#[test]
+fn authorities_of_settings_are_files_texts_and_the_system() {
+    let (file, text) = (Authority::new("file"), Authority::new("text"));
+    let path = std::env::temp_dir().join(format!("sluice-kong-ca-{}.pem", std::process::id()));
+    std::fs::write(&path, &file.pem).unwrap();
+    let service = "_format_version: '3.0'\nservices: [{name: pay, url: 'tls://a', tls_verify: true, routes: [{protocols: [tcp], \
+                   sources: [{port: 1}]}]}]";
+    let of = |trusted: &str| {
+        let outcome = lower_with(service, |kong| {
+            kong.stream_listen = "0.0.0.0:9000".to_owned();
+            kong.trusted_certificate = trusted.to_owned();
+        });
+        assert_eq!(outcome.all(), Vec::<String>::new());
+        match &outcome.only().originate.as_ref().unwrap().verification {
+            Verification::Chain { authorities: Authorities::Given(trust), .. } => {
+                Some((trust.source.to_string(), trust.roots.len()))
+            }
+            _ => None,
+        }
+    };
+    let name = path.display();
+    assert_eq!(of("system, system"), None);
+    let both = Some((format!("{name}, lua_ssl_trusted_certificate"), 2));
+    assert_eq!(of(&format!("{name}, {}", BASE64.encode(text.pem.as_bytes()))), both);
+    let (source, count) = of(&format!("system,{name}")).unwrap();
+    assert!(source == format!("system, {name}") && count > 1, "{source} {count}");
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! What a file may look like: versions, forms, references, decK's extras.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::{lower, lower_with, with_route};
+use crate::config::dialect;
+use crate::config::dialect::kong::looks_like_one;
 
 const ROUTE: &str = "protocols: [tcp], destinations: [{port: 9000}]";
 
@@ -65,6 +70,15 @@ fn a_version_that_does_not_exist_is_named() {
         );
         assert_eq!(outcome.all(), [expected]);
     }
+    let (documents, errors) =
+        dialect::parse(&Arc::from(Path::new("kong.yaml")), "upstreams: []\n---\nservces: []");
+    assert_eq!(errors, []);
+    assert_eq!([0, 1].map(|at: usize| looks_like_one(&documents[at].value)), [true, false]);
+    for text in ["services: []", "_format_version: null"] {
+        let expected = "kong.yaml#1: _format_version: is missing; write \"3.0\", or \"1.1\" or \"2.1\" if it is Kong's of \
+                        that time; the document is discarded";
+        assert_eq!(lower(text, "off").all(), [expected]);
+    }
 }
 
 #[test]
@@ -87,6 +101,106 @@ services:
     assert_eq!(outcome.all(), Vec::<String>::new());
     assert_eq!(outcome.served(), ["0.0.0.0:9000: any goes on, service pay 10.0.0.1:5432"]);
     assert_eq!(outcome.only().balancing.attempts, 3);
+}
+
+/// As decK does it: at every depth, for null too, and behind a URL.
+#[test]
+fn defaults_fill_in_what_is_lacking() {
+    let text = "
+_format_version: '3.0'
+_info:
+  defaults:
+    service: {protocol: tls, port: 5432}
+    route: {protocols: [tcp]}
+    upstream: {healthchecks: {active: {type: tcp, healthy: {interval: 5}, unhealthy: {interval: 7}}}}
+services:
+- {name: a, host: up, protocol: tcp, port: null, routes: [{destinations: [{port: 9000}]}]}
+- {name: b, url: 'tcp://10.0.0.2:6', routes: [{destinations: [{port: 9001}]}]}
+upstreams:
+- {name: up, healthchecks: {active: {healthy: {successes: 2}, unhealthy: {interval: 9}}}, targets: [{target: '10.0.0.1:1'}]}
+";
+    let outcome = lower(text, "0.0.0.0:9000, 0.0.0.0:9001");
+    assert_eq!(outcome.all(), Vec::<String>::new());
+    let services =
+        ["0.0.0.0:9000: any goes on, service a up:5432", "0.0.0.0:9001: any goes on, service b 10.0.0.2:6"];
+    assert_eq!(outcome.served(), services);
+    let mapping = outcome.config.mappings().next().unwrap();
+    let check = mapping.balancing.check.as_ref().unwrap();
+    let spans = (check.interval.as_secs(), check.healthy, check.unhealthy_interval.as_secs());
+    assert_eq!(spans, (5, 2, 9));
+}
+
+/// decK's `_plugin_configs`: what a plugin says itself counts, and the rest comes from there.
+#[test]
+fn plugins_have_configs_in_common() {
+    let with = |plugin: &str| {
+        lower(
+            &format!(
+                "
+_format_version: '3.0'
+_plugin_configs: {{office: {{allow: [10.0.0.0/8], deny: ['10.${{{{ env \"DECK_PORT\" }}}}']}}, ours: {{allow: [10.0.0.0/8], deny: [10.1.0.0/16]}}}}
+services:
+- name: pay
+  url: tcp://10.0.0.1:1
+  routes: [{{name: r, {ROUTE}}}]
+  plugins: [{{name: ip-restriction, {plugin}}}]
+"
+            ),
+            "0.0.0.0:9000",
+        )
+    };
+    let outcome = with("_config: ours, config: {allow: [10.0.0.0/9]}");
+    assert_eq!(outcome.all(), Vec::<String>::new());
+    let access = &outcome.config.listeners[0].routes[0].access;
+    let lists =
+        [&access.allow, &access.deny].map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(lists, [["10.0.0.0/9"], ["10.1.0.0/16"]]);
+
+    let cases = [
+        (
+            "_config: theirs, config: {deny: [1.1.1.1]}",
+            "_config: \"theirs\" is none of _plugin_configs; declare it there",
+        ),
+        (
+            "_config: office",
+            "config.deny[0]: invalid ip or cidr range: \"10.5432\"; write 10.1.2.3 or 10.0.0.0/8",
+        ),
+    ];
+    for (plugin, expected) in cases {
+        let outcome = with(plugin);
+        let expected = format!("services[0].plugins[0].{expected}; the plugin is discarded");
+        assert!(outcome.faults().iter().any(|said| said.ends_with(&expected)), "{:?}", outcome.faults());
+        assert_eq!(outcome.served(), ["0.0.0.0:9000: any goes on, refused"]);
+    }
+}
+
+/// As JSON comes from Kong, whose Lua makes `{}` of every empty table.
+#[test]
+fn an_empty_table_is_an_empty_list() {
+    let text = format!(
+        "{{\"_format_version\": \"3.0\", \"plugins\": {{}}, \"services\": [{{\"name\": \"pay\", \"url\": \"tls://10.0.0.1:5\", \
+         \"ca_certificates\": {{}}, \"routes\": [{{{ROUTE}, \"snis\": {{}}, \"sources\": {{}}, \"plugins\": {{}}}}]}}]}}"
+    );
+    let outcome = lower(&text, "0.0.0.0:9000");
+    assert_eq!(outcome.served(), ["0.0.0.0:9000: any goes on, service pay tls to 10.0.0.1:5"]);
+    assert_eq!(outcome.faults().len(), 1, "that nobody is verified: {:?}", outcome.faults());
+}
+
+#[test]
+fn who_stands_in_one_entity_names_no_other() {
+    let with = |service: &str| {
+        let text = format!(
+            "_format_version: '3.0'\nservices:\n- {{id: x, name: pay, url: 'tcp://10.0.0.1:1', routes: [{{name: r, service: {service}, {ROUTE}}}]}}\n\
+             - {{name: other, url: 'tcp://10.0.0.2:2'}}\n"
+        );
+        lower(&text, "0.0.0.0:9000").all()
+    };
+    for own in ["pay", "{id: x}", "null"] {
+        assert_eq!(with(own), Vec::<String>::new());
+    }
+    let expected = "kong.yaml#1: route r: services[0].routes[0].service: names another than service pay, in which this \
+                    stands; remove it, or move this; the route is discarded";
+    assert_eq!(with("other"), [expected]);
 }
 
 #[test]
@@ -158,7 +272,8 @@ services:
 
 #[test]
 fn what_no_kong_knows_is_found_fault_with() {
-    let outcome = lower("_format_version: '3.0'\nservcies: []\nroutes: {}\nupstreams: [1]\n", "0.0.0.0:9000");
+    let outcome =
+        lower("_format_version: '3.0'\nservcies: []\nroutes: {a: b}\nupstreams: [1]\n", "0.0.0.0:9000");
     let expected = [
         "kong.yaml#1: routes: a mapping is not a list; write one",
         "kong.yaml#1: upstreams[0]: 1 is not a mapping of fields; it is left out",
@@ -184,6 +299,8 @@ fn without_stream_listen_the_setting_is_named_that_is_missing() {
                     \"0.0.0.0:9000\" in the settings file";
     assert_eq!(outcome.all(), [expected]);
     assert!(outcome.config.listeners.is_empty());
+    let wrong = lower(&with_route(ROUTE), "0.0.0.0:9000 quick").all();
+    assert!(wrong.iter().any(|said| said.contains("stream_listen has no entry of use, so no")), "{wrong:?}");
     let named = lower(&with_route("protocols: [tls], snis: [a.b]"), "off");
     assert!(named.all()[0].contains("\"0.0.0.0:8443 ssl\""), "{:?}", named.all());
 }

@@ -94,15 +94,17 @@ fn proxy_headers_are_believed_of_those_who_are_trusted() {
     };
     let outcome = with("10.0.0.0/8,::1,unix:");
     assert_eq!(outcome.all(), Vec::<String>::new());
-    let Some(ProxySources::Networks(networks)) = &outcome.config.listeners[0].proxy_protocol else {
+    let Some(ProxySources::Believed(networks)) = &outcome.config.listeners[0].proxy_protocol else {
         panic!()
     };
     assert_eq!(networks.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "::1/128"]);
     let outcome = with("");
-    assert_eq!(outcome.config.listeners[0].proxy_protocol, Some(ProxySources::Everyone));
+    assert_eq!(outcome.config.listeners[0].proxy_protocol, Some(ProxySources::Believed(Vec::new())));
     assert!(outcome.all()[0].starts_with("trusted_ips: no trusted_ips says whose"), "{:?}", outcome.all());
+    let outcome = with("0.0.0.0/0, ::/0");
+    assert_eq!(outcome.config.listeners[0].proxy_protocol, Some(ProxySources::Everyone));
     let outcome = with("10.0.0.0/33");
-    assert_eq!(outcome.config.listeners[0].proxy_protocol, Some(ProxySources::Networks(Vec::new())));
+    assert_eq!(outcome.config.listeners[0].proxy_protocol, Some(ProxySources::Believed(Vec::new())));
     assert!(outcome.all()[0].starts_with("trusted_ips: \"10.0.0.0/33\" is neither"), "{:?}", outcome.all());
 }
 

@@ -80,6 +80,25 @@ fn a_restriction_in_error_takes_its_routes_along() {
     assert!(outcome.served().iter().all(|line| line.ends_with("refused")));
 }
 
+/// Whatever is wrong with it: what it is for, or that its lists are empty.
+#[test]
+fn a_restriction_that_nobody_understands_lets_nobody_in() {
+    let deny = restriction("deny: [10.0.0.0/8]");
+    let cases = [
+        (deny.replace("config", "protocols: [tpc], config"), "\"tpc\": expected one of: grpc"),
+        (deny.replace("config", "protocols: {}, config"), "a mapping is not a string or a list of strings"),
+        (restriction("allow: []"), "at least one of these fields must be non-empty"),
+        (restriction("deny: [], allow: null"), "at least one of these fields must be non-empty"),
+    ];
+    for (plugin, expected) in cases {
+        let outcome = with("", &plugin, "");
+        assert!(outcome.all().iter().any(|said| said.contains(expected)), "{:?}", outcome.all());
+        assert!(outcome.served().iter().all(|line| line.ends_with("refused")), "{plugin}");
+    }
+    let disabled = deny.replace("config", "enabled: false, protocols: [tpc], config");
+    assert!(!with("", &disabled, "").served().iter().any(|line| line.ends_with("refused")));
+}
+
 #[test]
 fn logs_are_sinks_of_their_routes() {
     let outcome = with(

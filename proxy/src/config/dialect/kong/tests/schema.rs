@@ -214,6 +214,14 @@ fn what_breaks_a_rule_of_services_is_said_at_its_field() {
             "url: \"tcp://pay:1/x\" has a path, which connections have no place for; write tcp://host:port",
         ),
         (
+            "url: 'tcp://me:secret@pay:1'",
+            "url: \"…@pay:1\" has a user, which connections have no place for; write tcp://host:port",
+        ),
+        (
+            "protocol: tcp, host: 'me:secret@pay'",
+            "host: \"…@pay\" is neither a DNS name nor an IP address; a port goes to port",
+        ),
+        (
             "protocol: tcp, host: a, conect_timeout: 1",
             "conect_timeout: unknown field \"conect_timeout\"; did you mean \"connect_timeout\"?",
         ),

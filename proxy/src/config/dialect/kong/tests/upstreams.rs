@@ -180,6 +180,30 @@ fn what_is_wrong_with_a_target_costs_that_target() {
     }
 }
 
+/// What of it has no effect on connections is said where connections go to it, and nowhere else.
+#[test]
+fn upstreams_of_http_are_left_in_peace() {
+    let text = |url: &str| {
+        format!(
+            "_format_version: '3.0'
+services: [{{name: a, url: '{url}', routes: [{{protocols: [tcp], destinations: [{{port: 9000}}]}}]}}]
+upstreams:
+- name: up
+  hash_on: cookie
+  hash_on_cookie: c
+  slots: 1000
+  healthchecks: {{active: {{type: http, healthy: {{interval: 5}}}}}}
+  targets: [{{target: '10.0.0.1:1'}}]
+- {{name: default, slots: 10000}}
+"
+        )
+    };
+    assert_eq!(lower(&text("tcp://10.0.0.1:1"), "0.0.0.0:9000").all(), Vec::<String>::new());
+    assert_eq!(lower(&text("tcp://up:1"), "0.0.0.0:9000").all().len(), 3);
+    let wrong = text("tcp://10.0.0.1:1").replace("slots: 1000\n", "slots: 1\n");
+    assert_eq!(lower(&wrong, "0.0.0.0:9000").all().len(), 2, "errors are said all the same");
+}
+
 #[test]
 fn an_upstream_without_weight_is_warned_of() {
     let text = "_format_version: '3.0'\nservices: [{name: pay, url: 'tcp://u', routes: [{protocols: [tcp], destinations: [{port: 9000}]}]}]\n\

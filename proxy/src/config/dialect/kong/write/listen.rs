@@ -61,7 +61,7 @@ fn trusted(listeners: &[&Listener], draft: &mut Draft<'_>) {
         }
         match sources {
             ProxySources::Everyone => everyone = true,
-            ProxySources::Networks(own) => networks.extend(own),
+            ProxySources::Networks(own) | ProxySources::Believed(own) => networks.extend(own),
         }
     }
     match (first, everyone) {
