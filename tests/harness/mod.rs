@@ -6,6 +6,8 @@ pub(crate) mod bpf;
 pub(crate) mod client;
 pub(crate) mod consul;
 pub(crate) mod dns;
+pub(crate) mod image;
+pub(crate) mod manifests;
 pub(crate) mod net;
 pub(crate) mod payload;
 pub(crate) mod probe;

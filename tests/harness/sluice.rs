@@ -76,11 +76,17 @@ impl Builder {
         self
     }
 
+    /// With setpriv(1)'s flags.
+    #[must_use]
+    pub(crate) fn privileges(mut self, flags: &'static [&'static str]) -> Self {
+        self.privileges = flags;
+        self
+    }
+
     /// Without any capability, though root's files are its own.
     #[must_use]
-    pub(crate) fn without_capabilities(mut self) -> Self {
-        self.privileges = &["--bounding-set", "-all", "--inh-caps", "-all"];
-        self
+    pub(crate) fn without_capabilities(self) -> Self {
+        self.privileges(&["--bounding-set", "-all", "--inh-caps", "-all"])
     }
 
     /// Starts it and waits until it serves.
@@ -100,7 +106,8 @@ impl Builder {
     pub(crate) fn spawn(self) -> Sluice {
         // The shell moves itself and becomes setpriv, which becomes sluice. Whatever ends the test
         // ends sluice too.
-        let mut child = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .args(["-c", "echo $$ > \"$0\"; exec \"$@\""])
             .arg(self.cgroup.as_deref().unwrap_or(Path::new("/dev/null")))
             .args(["setpriv", "--pdeathsig", "KILL"])
@@ -114,19 +121,24 @@ impl Builder {
                 None => vec!["--admin", "none"],
             })
             .args(&self.flags)
-            .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let access = lines(child.stdout.take().unwrap());
-        let log = lines(child.stderr.take().unwrap());
-        Sluice { child, folder: self.folder, access, log }
+            .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"));
+        Sluice::of(&mut command, self.folder)
     }
 }
 
 impl Sluice {
+    /// Starts this command, which becomes sluice. The folder goes with it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub(crate) fn of(command: &mut Command, folder: PathBuf) -> Self {
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        let access = lines(child.stdout.take().unwrap());
+        let log = lines(child.stderr.take().unwrap());
+        Self { child, folder, access, log }
+    }
+
     /// Replaces the configuration as editors and kubelet do, by renaming a new file over it, and
     /// waits until it is in service.
     ///

@@ -11,6 +11,7 @@ mod aws;
 mod check;
 mod command;
 mod convert;
+mod deploy;
 mod doctor;
 mod examples;
 mod flags;

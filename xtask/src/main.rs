@@ -12,6 +12,7 @@ mod dist;
 mod ebpf;
 mod echo;
 mod fuzz;
+mod kubernetes;
 mod pip;
 mod run;
 mod setup;

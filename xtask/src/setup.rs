@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::apt::Apt;
 use crate::bpf::{self, Bpf};
 use crate::pip::Wheel;
-use crate::{bench, cmd};
+use crate::{bench, cmd, kubernetes};
 
 /// Debian's own compiler and its sources, for machines that cannot get a nightly.
 const DEBIAN_RUST: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
@@ -245,6 +245,9 @@ fn test_peers(apt: Option<&Apt>) -> Result<()> {
     };
     if let Err(error) = PSYCOPG.install(apt) {
         eprintln!("setup: the test of libpq's direct negotiation will fail without it: {error:#}");
+    }
+    if let Err(error) = kubernetes::install(apt) {
+        eprintln!("setup: the tests of config/deploy will fail without it: {error:#}");
     }
     if !missing.is_empty() {
         eprintln!(

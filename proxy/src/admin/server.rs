@@ -1,6 +1,8 @@
 //! HTTP/1.1 on the admin listener.
 
 use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -71,8 +73,9 @@ pub(super) async fn serve_within(
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let connection = converse(stream, limits, handles.clone(), stop.clone());
+            Ok((stream, peer)) => {
+                let may_change = is_of_this_host(peer.ip(), stream.local_addr());
+                let connection = converse(stream, may_change, limits, handles.clone(), stop.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -89,8 +92,20 @@ pub(super) async fn serve_within(
     while connections.join_next().await.is_some() {}
 }
 
-async fn converse(stream: TcpStream, limits: Limits, handles: Handles, stop: CancellationToken) {
-    let service = service_fn(|request| respond(request, &handles, limits.request));
+/// Whether a client is a process of this host, or of this Pod: its address is a loopback's or the one it called.
+/// Probes and metrics are asked for from elsewhere, and whoever can ask for them must not be able to drain us.
+fn is_of_this_host(peer: IpAddr, called: io::Result<SocketAddr>) -> bool {
+    peer.to_canonical().is_loopback() || called.is_ok_and(|called| called.ip() == peer)
+}
+
+async fn converse(
+    stream: TcpStream,
+    may_change: bool,
+    limits: Limits,
+    handles: Handles,
+    stop: CancellationToken,
+) {
+    let service = service_fn(|request| respond(request, may_change, &handles, limits.request));
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
@@ -109,11 +124,15 @@ async fn converse(stream: TcpStream, limits: Limits, handles: Handles, stop: Can
 
 async fn respond(
     request: Request<Incoming>,
+    may_change: bool,
     handles: &Handles,
     patience: Duration,
 ) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
     Ok(match discard(body, patience).await {
+        Ok(()) if head.method == Method::POST && !may_change => {
+            Refusal::new(StatusCode::FORBIDDEN, "changes are taken from this host only").into()
+        }
         Ok(()) => pages::answer(&Request::from_parts(head, ()), handles).await,
         Err(refusal) => refusal.into(),
     })

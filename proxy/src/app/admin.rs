@@ -24,7 +24,7 @@ impl Admin {
             return Self { stop, task: None };
         };
         if !address.ip().is_loopback() {
-            tracing::warn!(%address, "whoever reaches the admin endpoint can drain this process");
+            tracing::warn!(%address, "whoever reaches the admin endpoint sees connections and configuration");
         }
         let task = match TcpListener::bind(address).await {
             Ok(listener) => {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod expiry;
+mod privileges;
 mod triggers;
 
 use std::net::SocketAddr;
@@ -272,10 +273,8 @@ async fn start_kernel_relay(settings: &Settings, connections: u32) -> Option<Ker
     match KernelRelay::start(&settings.kernel, connections, settings.log.kernel).await {
         Ok(kernel) => Some(kernel),
         Err(error) => {
-            tracing::warn!(
-                "relaying in userspace: {:#}; `sluice doctor` says what is missing",
-                anyhow::Error::new(error)
-            );
+            let error = anyhow::Error::new(error);
+            tracing::warn!("relaying in userspace: {}: {error:#}", privileges::hint(&error));
             None
         }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aya::maps::{Array, HashMap, MapData, RingBuf, SockHash};
-use aya::programs::SkSkb;
+use aya::programs::{ProgramError, SkSkb};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use aya_log::EbpfLogger;
 use proxy_common::{MAX_CPUS, MappingConfig, PROGRAM, maps};
@@ -193,8 +193,30 @@ fn load_object(pairs: u32, log: bool) -> anyhow::Result<Ebpf> {
 fn load_program(ebpf: &mut Ebpf) -> anyhow::Result<&mut SkSkb> {
     let program = ebpf.program_mut(PROGRAM).ok_or(LoadError::Missing(PROGRAM))?;
     let program: &mut SkSkb = program.try_into()?;
-    program.load()?;
+    program.load().map_err(refused)?;
     Ok(program)
+}
+
+/// What the kernel has against the program, without the megabytes of reasons that the verifier gives.
+fn refused(error: ProgramError) -> anyhow::Error {
+    match error {
+        ProgramError::LoadError { io_error, verifier_log } => {
+            let log = verifier_log.to_string();
+            tracing::trace!(log, "the verifier refused the program");
+            match conclusion(&log) {
+                Some(why) => anyhow::Error::new(io_error).context(format!("the verifier says: {why}")),
+                None => io_error.into(),
+            }
+        }
+        error => error.into(),
+    }
+}
+
+/// The line that matters: the last one before the verifier's own statistics.
+pub(super) fn conclusion(log: &str) -> Option<&str> {
+    const STATISTICS: [&str; 3] = ["verification time ", "stack depth ", "processed "];
+    let is_statistics = |line: &&str| STATISTICS.iter().any(|start| line.starts_with(start));
+    log.lines().map(str::trim).rfind(|line| !line.is_empty() && !is_statistics(line))
 }
 
 /// The program is attached before any socket is inserted: members inherit it at insertion.

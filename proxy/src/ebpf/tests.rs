@@ -1,5 +1,6 @@
 use std::task::{Context, Poll, Waker};
 
+use super::datapath::conclusion;
 use super::pair::{Event, Events, Mailbox, PairEnd, Token};
 
 /// What the pair that has the mailbox finds in it.
@@ -37,4 +38,12 @@ fn tokens_tell_slot_and_pair() {
         assert_eq!(Token::from(u64::from(token)), token);
         assert_ne!(u64::from(token), super::reactor::RING_TOKEN);
     }
+}
+
+#[test]
+fn of_what_the_verifier_says_the_conclusion_is_kept() {
+    let log = "0: R1=ctx() R10=fp0\n137: (55) if r1 != 0x0 goto pc+23\nThe sequence of 8193 jumps is too complex.\n\
+               verification time 869316 usec\nstack depth 80\nprocessed 120532 insns (limit 1000000)\n\n";
+    assert_eq!(conclusion(log), Some("The sequence of 8193 jumps is too complex."));
+    assert_eq!(conclusion(""), None);
 }
