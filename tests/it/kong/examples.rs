@@ -9,7 +9,7 @@ use crate::harness::backend::Backend;
 use crate::harness::client::connect;
 use crate::harness::program::file;
 use crate::harness::sluice::Builder;
-use crate::harness::tls::{Ca, echoed, hello};
+use crate::harness::tls::{Ca, backend, echoed, greeting, hello};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/examples/kong")
@@ -63,4 +63,36 @@ fn a_file_of_kong_1_serves_both_kinds_of_clients_on_its_port() {
     assert_eq!(echoed(&mut connect(&site.at(5555)), b"hello"), b"hello");
     let mut client = hello(&site.at(5555), "tcpbin.test", &Arc::new(ca.client(None))).unwrap();
     assert_eq!(echoed(&mut client, b"hello"), b"hello");
+}
+
+#[test]
+fn names_of_one_port_end_tls_or_pass_it_through() {
+    let (site, ca) = (Site::new(), Ca::new());
+    let leaf = ca.leaf(&["pay.example.com"]);
+    let _pay = Backend::echo(&site.at(7001));
+    let _legacy = backend(&site.at(7002), "legacy", ca.leaf(&["a.legacy.example.com"]).server());
+    let conf = file("kong.conf", &at(&site, "kong.conf"));
+    // Variables of a test's own process are nobody's to set while others run.
+    let pem =
+        |text: &str| format!("|\n{}", text.lines().map(|line| format!("    {line}\n")).collect::<String>());
+    let text = at(&site, "tls.yaml")
+        .replace("${{ env \"DECK_PAY_CERT\" }}", &pem(&leaf.chain))
+        .replace("${{ env \"DECK_PAY_KEY\" }}", &pem(&leaf.key));
+    let _sluice = Builder::new(&text).flags(&["--kong-conf", &conf]).start();
+    let config = Arc::new(ca.client(None));
+    let mut pay = hello(&site.at(8443), "pay.example.com", &config).unwrap();
+    assert_eq!(echoed(&mut pay, b"hello"), b"hello");
+    let mut legacy = hello(&site.at(8443), "a.legacy.example.com", &config).unwrap();
+    assert_eq!(greeting(&mut legacy), "legacy a.legacy.example.com unknown");
+}
+
+#[test]
+fn a_replica_that_is_gone_leaves_the_other_all() {
+    let site = Site::new();
+    let _light = Backend::named(&site.at(7002), "light");
+    let conf = file("kong.conf", &at(&site, "kong.conf"));
+    let _sluice = Builder::new(&at(&site, "upstreams.yaml")).flags(&["--kong-conf", &conf]).start();
+    for _ in 0..5 {
+        assert_eq!(answer(&site.at(5432)), "light");
+    }
 }
