@@ -44,7 +44,7 @@ use config_map::ConfigMaps;
 use merge::Holders;
 use resource::Resource;
 use secret::Secrets;
-use strangers::{Stranger, Strangers};
+use strangers::Strangers;
 
 /// What a set of documents means.
 pub(super) struct Lowered {
@@ -106,7 +106,7 @@ pub(super) fn lower<'a>(
                 _ if resource.kind == "Secret" => {
                     secrets.add(&resource, &settings.ambassador, &mut diagnostics)
                 }
-                _ => strangers.meet(Stranger::Unknown, &described, &resource.place),
+                _ => strangers.meet(&described, &resource.place),
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
-use crate::config::dialect::strangers::{Stranger, Strangers};
+use crate::config::dialect::strangers::Strangers;
 use crate::config::dialect::words::nearest;
 use crate::config::settings::Settings;
 
@@ -79,7 +79,7 @@ pub(super) fn of(
         let other = resource.kind.as_str();
         let names = NAMES.map(|(name, _)| name);
         match nearest(other, &names).filter(|_| !OTHERS.contains(&other)) {
-            None => strangers.meet(Stranger::Unknown, &described, &resource.place),
+            None => strangers.meet(&described, &resource.place),
             Some(near) => {
                 let label = resource.label(&settings.ambassador.namespace);
                 let report = Report::new(resource.place.clone(), label, "resource");

@@ -3,7 +3,7 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
-use crate::config::dialect::strangers::{Stranger, Strangers};
+use crate::config::dialect::strangers::Strangers;
 use crate::config::dialect::words::nearest;
 use crate::config::settings::Settings;
 
@@ -94,7 +94,7 @@ pub(super) fn of(
         AWS => &AWS_NAMES,
         _ => {
             let described = format!("kind {} ({})", resource.kind, resource.api_version);
-            strangers.meet(Stranger::Unknown, &described, &resource.place);
+            strangers.meet(&described, &resource.place);
             return None;
         }
     };
@@ -104,7 +104,7 @@ pub(super) fn of(
         match nearest(other, &names).filter(|_| !OTHERS.contains(&other)) {
             None => {
                 let described = format!("kind {other} ({})", resource.api_version);
-                strangers.meet(Stranger::Unknown, &described, &resource.place);
+                strangers.meet(&described, &resource.place);
             }
             Some(near) => {
                 let label = resource.label(&settings.ambassador.namespace);
