@@ -1,5 +1,6 @@
 //! Endpoints that refuse, say nothing, or reset, within one connection.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
@@ -53,12 +54,18 @@ fn one_that_accepts_and_resets_is_not_tried_elsewhere() {
         return;
     }
     hosts(&["127.0.0.2"]);
-    Backend::serve("127.0.0.2:7001", crate::harness::client::reset);
+    // Only then: a reset that comes before sluice knows of the connection is an attempt that failed.
+    Backend::serve("127.0.0.2:7001", |mut stream| {
+        let _ = stream.read_exact(&mut [0]);
+        crate::harness::client::reset(stream);
+    });
     let other = Backend::named("127.0.0.3:7001", "b");
     let mut sluice = start("sluice.dev/backup-service: '127.0.0.3:7001',");
-    expect_reset(&mut connect(FRONT));
+    let mut client = connect(FRONT);
+    client.write_all(b"x").unwrap();
+    expect_reset(&mut client);
     let record = sluice.closed();
-    // A connection was made, and bytes may have been read: whether to try again is the client's to say.
+    // Bytes were read: whether to try again is the client's to say.
     assert_eq!((&record["reason"], &record["attempts"]), (&"upstream_reset".into(), &1.into()));
     assert_eq!(other.accepted(), 0);
 }
