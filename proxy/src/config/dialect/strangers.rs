@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::report::Place;
+use super::report::{Place, Report};
+use super::resource::Resource;
+use super::words::nearest;
 use crate::config::diagnostic::{Diagnostic, Severity};
 
 /// The kinds met, where first and how often.
@@ -14,6 +16,24 @@ impl Strangers {
     pub(super) fn meet(&mut self, described: &str, place: &Place) {
         let entry = self.0.entry(described.to_owned()).or_insert_with(|| (place.clone(), 0));
         entry.1 += 1;
+    }
+
+    /// Turns away a resource of a kind that is none of `known`: it is taken for a misspelling, which is told, unless it
+    /// is of `others` of its group, or like none.
+    pub(super) fn turn_away(
+        &mut self,
+        resource: &Resource<'_>,
+        [known, others]: [&[&str]; 2],
+        own_namespace: &str,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        let kind = resource.kind.as_str();
+        let Some(near) = nearest(kind, known).filter(|_| !others.contains(&kind)) else {
+            return self.meet(&format!("kind {kind} ({})", resource.api_version), &resource.place);
+        };
+        let report = Report::new(resource.place.clone(), resource.label(own_namespace), "resource");
+        report.discard("kind", format!("{kind:?} is unknown; did you mean {near:?}?"));
+        found.extend(report.into_diagnostics());
     }
 
     /// One line a kind, at the first place it was met.

@@ -4,7 +4,6 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::dialect::strangers::Strangers;
-use crate::config::dialect::words::nearest;
 use crate::config::settings::Settings;
 
 const VERSIONS: [&str; 5] = ["v3alpha1", "v2", "v1", "v1beta2", "v1beta1"];
@@ -74,19 +73,9 @@ pub(super) fn of(
     strangers: &mut Strangers,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Kind> {
-    let described = format!("kind {} ({})", resource.kind, resource.api_version);
     let Some((_, kind)) = NAMES.iter().find(|(name, _)| *name == resource.kind) else {
-        let other = resource.kind.as_str();
         let names = NAMES.map(|(name, _)| name);
-        match nearest(other, &names).filter(|_| !OTHERS.contains(&other)) {
-            None => strangers.meet(&described, &resource.place),
-            Some(near) => {
-                let label = resource.label(&settings.ambassador.namespace);
-                let report = Report::new(resource.place.clone(), label, "resource");
-                report.discard("kind", format!("{other:?} is unknown; did you mean {near:?}?"));
-                found.extend(report.into_diagnostics());
-            }
-        }
+        strangers.turn_away(resource, [&names, &OTHERS], &settings.ambassador.namespace, found);
         return None;
     };
     let version = resource.api_version.split_once('/').map_or("", |(_, version)| version);

@@ -1,10 +1,8 @@
 //! Which of the Gateway API's kinds a resource is, and in a version that has it.
 
 use crate::config::diagnostic::Diagnostic;
-use crate::config::dialect::report::Report;
 use crate::config::dialect::resource::Resource;
 use crate::config::dialect::strangers::Strangers;
-use crate::config::dialect::words::nearest;
 use crate::config::settings::Settings;
 
 /// The group of all of them.
@@ -99,20 +97,8 @@ pub(super) fn of(
         }
     };
     let Some((_, kind, versions, _)) = all.iter().find(|(name, ..)| *name == resource.kind) else {
-        let other = resource.kind.as_str();
         let names: Vec<_> = all.iter().map(|(name, ..)| *name).collect();
-        match nearest(other, &names).filter(|_| !OTHERS.contains(&other)) {
-            None => {
-                let described = format!("kind {other} ({})", resource.api_version);
-                strangers.meet(&described, &resource.place);
-            }
-            Some(near) => {
-                let label = resource.label(&settings.ambassador.namespace);
-                let report = Report::new(resource.place.clone(), label, "resource");
-                report.discard("kind", format!("{other:?} is unknown; did you mean {near:?}?"));
-                found.extend(report.into_diagnostics());
-            }
-        }
+        strangers.turn_away(resource, [&names, &OTHERS], &settings.ambassador.namespace, found);
         return None;
     };
     if versions.contains(&version) {
