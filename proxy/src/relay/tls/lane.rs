@@ -1,7 +1,6 @@
 //! One direction: out of one leg, into the other, until the end of the stream.
 
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::super::{Broken, Failure, socket};
 use super::leg::{Leg, misbehaved};
@@ -11,8 +10,6 @@ use crate::tls::{Pool, Status};
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     stage: Stage,
-    /// Cleartext that waits in the destination's output.
-    waiting: u64,
     /// One of the ends has failed: what is there is still delivered, and no end.
     failed: bool,
     /// The destination had been reset when all that was left to tell it was the end.
@@ -46,11 +43,6 @@ impl Lane {
         self.stage == Stage::Finished
     }
 
-    /// Cleartext that was read and is not sent yet.
-    pub(super) fn waiting(&self) -> u64 {
-        self.waiting
-    }
-
     /// Whether its end found the destination reset. What that had said before is still to be read.
     pub(super) fn unheard(&self) -> bool {
         self.unheard
@@ -67,7 +59,6 @@ impl Lane {
         source: &mut Leg,
         destination: &mut Leg,
         pool: &Pool,
-        moved: &AtomicU64,
     ) -> Result<Motion, Broken> {
         if self.stage == Stage::Finished {
             // What a session still answers its peer, nobody waits for after the end.
@@ -75,12 +66,12 @@ impl Lane {
             pool.reclaim(&mut destination.output);
             return Ok(Motion::default());
         }
-        if !self.deliver(destination, pool, moved)? {
+        if !Self::deliver(destination, pool)? {
             return Ok(Motion { writable: true, ..Motion::default() });
         }
         let more = self.fetch(source, destination, pool)?;
         let ending = self.stage == Stage::Ending && !self.failed;
-        let delivered = match self.deliver(destination, pool, moved) {
+        let delivered = match Self::deliver(destination, pool) {
             Ok(true) if ending => self.finish(destination).map(|()| true),
             delivered => delivered,
         };
@@ -89,7 +80,7 @@ impl Lane {
             // its kernel, is answered by a reset; PostgreSQL never waits for one. What it said tells whether
             // all is well, if it is encrypted: cleartext has no end that a reset could not follow.
             Err(Broken::Destination(Failure::Reset))
-                if ending && self.waiting == 0 && destination.session.is_some() =>
+                if ending && destination.owes_nothing() && destination.session.is_some() =>
             {
                 destination.output.clear();
                 self.unheard = true;
@@ -114,13 +105,10 @@ impl Lane {
     }
 
     /// Sends what is in the destination's output; whether all of it went.
-    fn deliver(&mut self, destination: &mut Leg, pool: &Pool, moved: &AtomicU64) -> Result<bool, Broken> {
-        if !destination.flush().map_err(|e| Broken::Destination(Failure::of(&e)))? {
-            return Ok(false);
-        }
+    fn deliver(destination: &mut Leg, pool: &Pool) -> Result<bool, Broken> {
+        let all = destination.flush().map_err(|e| Broken::Destination(Failure::of(&e)))?;
         pool.reclaim(&mut destination.output);
-        moved.fetch_add(std::mem::take(&mut self.waiting), Relaxed);
-        Ok(true)
+        Ok(all)
     }
 
     /// Reads once, into the destination's output; whether there may be more.
@@ -131,7 +119,6 @@ impl Lane {
         if !source.early.is_empty() {
             let early = std::mem::take(&mut source.early);
             pool.lend(&mut destination.output, false);
-            self.waiting += early.len() as u64;
             destination.put(&early).map_err(|e| Broken::Destination(misbehaved(&e)))?;
             return Ok(true);
         }
@@ -149,7 +136,7 @@ impl Lane {
         let ended = if source.session.is_some() {
             self.decrypt(source, destination, received.bytes == 0)
         } else {
-            self.copy(source, destination).map(|()| received.bytes == 0)
+            Self::copy(source, destination).map(|()| received.bytes == 0)
         };
         pool.reclaim(&mut source.input);
         if ended.inspect_err(|_| self.stage = Stage::Ending)? {
@@ -166,8 +153,7 @@ impl Lane {
         destination.put_end().map_err(|e| Broken::Destination(misbehaved(&e)))
     }
 
-    fn copy(&mut self, source: &mut Leg, destination: &mut Leg) -> Result<(), Broken> {
-        self.waiting += source.input.filled().len() as u64;
+    fn copy(source: &mut Leg, destination: &mut Leg) -> Result<(), Broken> {
         let put = destination.put(source.input.filled());
         source.input.clear();
         put.map_err(|e| Broken::Destination(misbehaved(&e)))
@@ -180,7 +166,6 @@ impl Lane {
         };
         let mut refused = None;
         let read = session.read(input, output, &mut |cleartext| {
-            self.waiting += cleartext.len() as u64;
             destination.put(cleartext).inspect_err(|e| refused = Some(misbehaved(e)))
         });
         match (read, refused) {

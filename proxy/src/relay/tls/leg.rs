@@ -7,6 +7,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::super::{Failure, socket};
+use super::sealed::Sealed;
 use crate::tls::{Buffer, Pool, Secured, Session};
 
 /// Most cleartext of one record (RFC 8446, 5.1).
@@ -26,6 +27,11 @@ pub struct Leg {
     pub(super) output: Buffer,
     /// Cleartext from before the relay began.
     pub(super) early: Vec<u8>,
+    /// Cleartext that was put into `output`, since the relay began.
+    put: u64,
+    /// Bytes that left `output`, since the relay began.
+    sent: u64,
+    sealed: Sealed,
     /// Whether the last read filled all the room there was.
     bulk: bool,
 }
@@ -60,7 +66,8 @@ impl Leg {
     }
 
     fn new(stream: TcpStream, session: Option<Session>, input: Buffer, early: Vec<u8>) -> Self {
-        Self { stream, session, input, output: Buffer::default(), early, bulk: false }
+        let (output, sealed) = (Buffer::default(), Sealed::default());
+        Self { stream, session, input, output, early, put: 0, sent: 0, sealed, bulk: false }
     }
 
     /// Its socket.
@@ -131,13 +138,32 @@ impl Leg {
 
     /// Appends cleartext to what is to be sent, encrypted where there is a session.
     pub(super) fn put(&mut self, cleartext: &[u8]) -> Result<(), rustls::Error> {
-        match &mut self.session {
-            Some(session) => session.write(cleartext, &mut self.input, &mut self.output),
-            None => {
-                self.output.push(cleartext);
-                Ok(())
-            }
+        let Some(session) = &mut self.session else {
+            self.put += cleartext.len() as u64;
+            self.output.push(cleartext);
+            return Ok(());
+        };
+        for record in cleartext.chunks(RECORD) {
+            session.write(record, &mut self.input, &mut self.output)?;
+            self.put += record.len() as u64;
+            self.sealed.push(self.sent + self.output.filled().len() as u64, self.put);
         }
+        Ok(())
+    }
+
+    /// Cleartext that its peer was to have, since the relay began.
+    pub(super) fn accepted(&self) -> u64 {
+        self.put
+    }
+
+    /// How much of that its peer can read, once it arrives.
+    pub(super) fn delivered(&self) -> u64 {
+        if self.session.is_some() { self.sealed.delivered() } else { self.sent }
+    }
+
+    /// Whether that is all of it.
+    pub(super) fn owes_nothing(&self) -> bool {
+        self.delivered() == self.put
     }
 
     /// Appends the end, where it takes bytes to say so (close_notify).
@@ -153,7 +179,11 @@ impl Leg {
         while !self.output.is_empty() {
             let send = || socket::send(self.stream.as_fd(), self.output.filled());
             match self.stream.try_io(Interest::WRITABLE, send) {
-                Ok(n) => self.output.consume(n),
+                Ok(n) => {
+                    self.output.consume(n);
+                    self.sent += n as u64;
+                    self.sealed.advance(self.sent);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }

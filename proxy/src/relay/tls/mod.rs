@@ -5,6 +5,7 @@
 
 mod lane;
 mod leg;
+mod sealed;
 #[cfg(test)]
 mod tests;
 
@@ -122,7 +123,7 @@ impl Pair<'_> {
 
     /// Cleartext from the client so far.
     fn heard(&self) -> u64 {
-        self.progress.received.load(Relaxed) + self.lanes[0].waiting()
+        self.legs[1].accepted()
     }
 
     /// Whether a client has only not answered the end it was told, and has sent nothing since: what many do
@@ -136,12 +137,13 @@ impl Pair<'_> {
     /// Moves one direction on: 0 is from the client.
     fn step(&mut self, direction: usize) -> Result<Motion, Fault> {
         let [downstream, upstream] = &mut *self.legs;
-        let (source, destination, moved, faults) = if direction == 0 {
-            (downstream, upstream, &self.progress.received, FAULTS)
+        let (source, destination, faults) = if direction == 0 {
+            (downstream, upstream, FAULTS)
         } else {
-            (upstream, downstream, &self.progress.sent, [FAULTS[1], FAULTS[0]])
+            (upstream, downstream, [FAULTS[1], FAULTS[0]])
         };
-        let motion = self.lanes[direction].step(source, destination, self.pool, moved);
+        let motion = self.lanes[direction].step(source, destination, self.pool);
+        self.count();
         motion.map_err(|broken| {
             let broken = match broken {
                 // Its error was told to whoever sent last; after that a reset reads like an end.
@@ -152,6 +154,12 @@ impl Pair<'_> {
             };
             broken.in_direction(faults[0], faults[1])
         })
+    }
+
+    /// Tells how far both directions are.
+    fn count(&self) {
+        self.progress.received.store(self.legs[1].delivered(), Relaxed);
+        self.progress.sent.store(self.legs[0].delivered(), Relaxed);
     }
 
     /// Whether a session wants to say something of its own, after the direction that would carry it had its
@@ -186,6 +194,7 @@ impl Pair<'_> {
         };
         // The alert, where it was we who found fault.
         let _ = self.legs[direction].flush();
+        self.count();
         let deadline = Instant::now() + LAST_WORDS;
         self.lanes[direction].fail();
         let rest = async {

@@ -158,6 +158,55 @@ async fn what_came_before_a_reset_is_delivered_and_then_the_reset() {
     }
 }
 
+/// Of a batch, part has been read and part waits in the relay: counted is what can be read.
+#[tokio::test]
+async fn what_a_slow_reader_has_read_is_counted() {
+    const BATCH: usize = 128 << 10;
+    const READ: usize = 50_000;
+    let keys = Keys::new();
+    for encrypted in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let slow = TcpSocket::new_v4().unwrap();
+        slow.set_recv_buffer_size(8 << 10).unwrap();
+        let slow = slow.connect(listener.local_addr().unwrap());
+        let (slow, downstream) = tokio::join!(slow, listener.accept());
+        let (slow, downstream) = (slow.unwrap(), downstream.unwrap().0);
+        socket2::SockRef::from(&downstream).set_send_buffer_size(8 << 10).unwrap();
+
+        let pool = Arc::new(Pool::default());
+        let (mut slow, leg): (Box<dyn Stream>, _) = if encrypted {
+            let name = "pay.example.com".try_into().unwrap();
+            let session = keys.terminator.session().unwrap();
+            let (slow, leg) =
+                tokio::join!(keys.connector.connect(name, slow), secured(downstream, session, &pool));
+            (Box::new(slow.unwrap()), leg)
+        } else {
+            (Box::new(slow), Leg::plain(downstream))
+        };
+
+        let (mut server, upstream) = pair().await;
+        socket2::SockRef::from(&upstream).set_recv_buffer_size(8 * BATCH).unwrap();
+        server.write_all(&vec![7; 2 * BATCH]).await.unwrap();
+        let mut there = vec![0; 2 * BATCH];
+        while upstream.peek(&mut there).await.unwrap() < there.len() {
+            tokio::task::yield_now().await;
+        }
+
+        let (progress, stop) = (Arc::new(TlsProgress::default()), CancellationToken::new());
+        let relay = {
+            let (terms, progress) = (terms(&stop), Arc::clone(&progress));
+            let legs = Box::new([leg, Leg::plain(upstream)]);
+            tokio::spawn(async move { run(legs, &pool, terms, progress).await })
+        };
+        let mut heard = vec![0; READ];
+        slow.read_exact(&mut heard).await.unwrap();
+        let sent = progress.transfer().sent;
+        assert!((READ as u64..BATCH as u64).contains(&sent), "encrypted: {encrypted}: {sent}");
+        stop.cancel();
+        assert_eq!(relay.await.unwrap(), CloseReason::Drained);
+    }
+}
+
 #[tokio::test]
 async fn silence_and_age_end_it() {
     let keys = Keys::new();
