@@ -10,6 +10,9 @@
 /// The verdict program's name in the object.
 pub const PROGRAM: &str = "relay";
 
+/// Name of the one that also logs its verdicts.
+pub const TELLING_PROGRAM: &str = "relay_and_tell";
+
 /// Names of the maps in the object.
 pub mod maps {
     /// SOCKHASH cookie → socket, verdict attached: membership makes a socket a source and a

@@ -16,6 +16,20 @@ use crate::maps::{CPUS, EVENTS, KERNEL_LANES, LANES, MAPPING_COUNTERS, MAPPINGS,
 /// before it is still on its way through the agent; else hands it to the agent.
 #[stream_verdict]
 fn relay(ctx: SkBuffContext) -> u32 {
+    verdict(&ctx, false)
+}
+
+/// The same, and tells of each verdict where the mapping wants that.
+///
+/// A program of its own, which few load: without CAP_PERFMON older kernels (6.1, seen) refuse it, since their
+/// verifier also goes where a processor would by misprediction, past the end of the record that is written.
+#[stream_verdict]
+fn relay_and_tell(ctx: SkBuffContext) -> u32 {
+    verdict(&ctx, true)
+}
+
+#[inline(always)]
+fn verdict(ctx: &SkBuffContext, tells: bool) -> u32 {
     let len = u64::from(ctx.len());
     // A bare FIN arrives as an empty segment; redirecting it would put EPIPE on the destination.
     if len == 0 {
@@ -31,22 +45,26 @@ fn relay(ctx: SkBuffContext) -> u32 {
         return SK_PASS;
     };
     let lane = Lane { kernel, user, slot };
-    let Some(len) = lane.fresh(&ctx, len) else {
+    let Some(len) = lane.fresh(ctx, len) else {
         lane.give_up(len);
         return SK_PASS;
     };
+    // What is left is a FIN, as bare as one that came alone.
+    if len == 0 {
+        return SK_DROP;
+    }
     let flags = MAPPINGS.get(mapping).map_or(0, |m| m.flags);
 
     let redirected =
-        flags & FLAG_PASS == 0 && lane.is_open() && SOCKETS.redirect_skb(&ctx, peer, 0) == i64::from(SK_PASS);
+        flags & FLAG_PASS == 0 && lane.is_open() && SOCKETS.redirect_skb(ctx, peer, 0) == i64::from(SK_PASS);
     if redirected {
         lane.charge(len);
         count(mapping, slot, len);
     } else {
         lane.pass(len);
     }
-    if flags & FLAG_LOG != 0 {
-        debug!(&ctx, "slot {}: {} bytes, redirected {}", slot, len, u8::from(redirected));
+    if tells && flags & FLAG_LOG != 0 {
+        debug!(ctx, "slot {}: {} bytes, redirected {}", slot, len, u8::from(redirected));
     }
     SK_PASS
 }
@@ -67,8 +85,8 @@ impl Lane {
         read(self.passed()) == read(self.done()) && read(self.charged()) < read(self.limit())
     }
 
-    /// Cuts off what an earlier segment brought already; the length of what is new. `None` when the
-    /// segment does not fit the ones before it.
+    /// Cuts off what an earlier segment brought already; the length of what is new, which is 0 where that is a FIN
+    /// alone. `None` when the segment does not fit the ones before it.
     ///
     /// A retransmission may overlap what was received: a sender that probes a shut window sends a
     /// part of a segment, and later the whole of it. recv(2) skips that part; tcp_read_skb, which
@@ -83,7 +101,7 @@ impl Lane {
         if before & STARTED != 0 {
             let overlap = low(before).wrapping_sub(seq);
             if overlap != 0 {
-                if overlap >= len || !cut(ctx, overlap) {
+                if overlap > len || !cut(ctx, overlap) {
                     return None;
                 }
                 len -= overlap;

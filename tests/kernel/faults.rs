@@ -21,6 +21,7 @@ use crate::relay::{BACK, FRONT, Relay, on_every_relay, ready};
 
 on_every_relay!(
     overlapping_retransmissions,
+    a_fin_behind_bytes_that_were_received,
     urgent_bytes_stay_in_the_stream,
     urgent_bytes_before_the_relay,
     data_and_fin_in_one_segment,
@@ -37,17 +38,8 @@ fn overlapping_retransmissions(relay: Relay) {
     Backend::echo(BACK);
     let mut sluice = relay.start();
     for back in [1, 53, 4095, 5000] {
-        let mut stream = connect(FRONT);
-        OLD.send(&mut stream).unwrap();
-        OLD.expect(&mut stream);
-        let mut bytes = Vec::new();
-        OLD.send(&mut bytes).unwrap();
-        eventually("acknowledgement", || {
-            (sluice::relay::socket::unacked(std::os::fd::AsFd::as_fd(&stream)).unwrap() == 0).then_some(())
-        });
-        let mut stream = wind_back(stream, back);
-        let again = &bytes[bytes.len() - back as usize..];
-        stream.write_all(&[again, b"and what is new"].concat()).unwrap();
+        let (mut stream, again) = about_to_repeat(OLD, back);
+        stream.write_all(&[&again[..], b"and what is new"].concat()).unwrap();
         let mut reply = [0; 15];
         stream.read_exact(&mut reply).unwrap();
         assert_eq!(&reply, b"and what is new", "{back} bytes sent again");
@@ -57,6 +49,38 @@ fn overlapping_retransmissions(relay: Relay) {
         relay.carried(&record);
         assert_eq!((&record["reason"], &record["received"]), (&"finished".into(), &5015.into()), "{record}");
     }
+}
+
+/// A segment of which only the FIN is new: what a sender makes of its last bytes, sent and not acknowledged yet, when
+/// it ends and has to send them again.
+fn a_fin_behind_bytes_that_were_received(relay: Relay) {
+    const ALL: Payload = Payload { seed: 2, len: 5000 };
+    Backend::echo(BACK);
+    let mut sluice = relay.start();
+    for back in [1, 53, 1000, 4095, 5000] {
+        let (mut stream, again) = about_to_repeat(ALL, back);
+        socket2::SockRef::from(&stream).set_tcp_cork(true).unwrap();
+        stream.write_all(&again).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(&mut stream), b"");
+        let record = sluice.closed();
+        relay.carried(&record);
+        assert_eq!((&record["reason"], &record["received"]), (&"finished".into(), &5000.into()), "{record}");
+    }
+}
+
+/// A connection over which all of `said` was echoed, and which sends its last `back` bytes, given too, as though
+/// they never had arrived.
+fn about_to_repeat(said: Payload, back: u32) -> (TcpStream, Vec<u8>) {
+    let mut stream = connect(FRONT);
+    said.send(&mut stream).unwrap();
+    said.expect(&mut stream);
+    eventually("acknowledgement", || {
+        (sluice::relay::socket::unacked(std::os::fd::AsFd::as_fd(&stream)).unwrap() == 0).then_some(())
+    });
+    let mut bytes = Vec::new();
+    said.send(&mut bytes).unwrap();
+    (wind_back(stream, back), bytes.split_off(bytes.len() - back as usize))
 }
 
 fn urgent_bytes_stay_in_the_stream(relay: Relay) {

@@ -11,7 +11,7 @@ use aya::maps::{Array, HashMap, MapData, RingBuf, SockHash};
 use aya::programs::{ProgramError, SkSkb};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use aya_log::EbpfLogger;
-use proxy_common::{MAX_CPUS, MappingConfig, PROGRAM, maps};
+use proxy_common::{MAX_CPUS, MappingConfig, PROGRAM, TELLING_PROGRAM, maps};
 use rustix::event::epoll;
 
 use super::budget::Budget;
@@ -69,7 +69,7 @@ impl Datapath {
     pub fn load(pairs: u32, budget: u64, log: bool) -> Result<(Arc<Self>, Reactor), LoadError> {
         let mut ebpf = load_object(pairs, log).map_err(LoadError::Load)?;
         let members: SockHash<MapData, u64> = take(&mut ebpf, maps::SOCKETS)?;
-        let program = load_program(&mut ebpf).map_err(LoadError::Load)?;
+        let program = load_program(&mut ebpf, log).map_err(LoadError::Load)?;
         attach(program, &members).map_err(LoadError::Attach)?;
         let sockets = Sockets { sockets: members, lanes: take::<HashMap<_, _, _>>(&mut ebpf, maps::LANES)? };
         let mappings = Mappings::new(
@@ -96,8 +96,7 @@ impl Datapath {
             last_reclaim: Mutex::new(Instant::now()),
             ebpf: Mutex::new(ebpf),
         });
-        let reactor =
-            Reactor::new(Arc::clone(&datapath), reactor_epoll, ring).map_err(setup("the reactor"))?;
+        let reactor = Reactor::new(Arc::clone(&datapath), reactor_epoll, ring);
         Ok((datapath, reactor))
     }
 
@@ -190,8 +189,9 @@ fn load_object(pairs: u32, log: bool) -> anyhow::Result<Ebpf> {
     Ok(loader.load(include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sluice-ebpf")))?)
 }
 
-fn load_program(ebpf: &mut Ebpf) -> anyhow::Result<&mut SkSkb> {
-    let program = ebpf.program_mut(PROGRAM).ok_or(LoadError::Missing(PROGRAM))?;
+fn load_program(ebpf: &mut Ebpf, log: bool) -> anyhow::Result<&mut SkSkb> {
+    let name = if log { TELLING_PROGRAM } else { PROGRAM };
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
     let program: &mut SkSkb = program.try_into()?;
     program.load().map_err(refused)?;
     Ok(program)

@@ -54,6 +54,13 @@ impl Mappings {
         self.set_flag(FLAG_LOG, on)
     }
 
+    /// Whether the kernel answers: an entry is read, and written as it was.
+    #[must_use]
+    pub fn answer(&self) -> bool {
+        let mut state = self.state();
+        state.config.get(&0, 0).and_then(|entry| state.config.set(0, entry, 0)).is_ok()
+    }
+
     fn set_flag(&self, flag: u64, on: bool) -> Result<(), aya::maps::MapError> {
         let mut state = self.state();
         state.flags = if on { state.flags | flag } else { state.flags & !flag };

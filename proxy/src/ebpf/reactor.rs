@@ -1,5 +1,6 @@
 //! Carries what the kernel tells to the task of the connection it concerns.
 
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -19,16 +20,14 @@ pub(super) const RING_TOKEN: u64 = u64::MAX;
 /// tokio's own registration always asks for `EPOLLIN`, which every redirected segment raises.
 pub struct Reactor {
     datapath: Arc<Datapath>,
-    epoll: AsyncFd<OwnedFd>,
+    epoll: OwnedFd,
     ring: RingBuf<MapData>,
     lost: u64,
 }
 
 impl Reactor {
-    pub(super) fn new(datapath: Arc<Datapath>, epoll: OwnedFd, ring: RingBuf<MapData>) -> io::Result<Self> {
-        // SAFETY: the owned descriptor stays open, and the same, for as long as the AsyncFd lives.
-        let epoll = unsafe { AsyncFd::register_with_interest(epoll, Interest::READABLE) }?;
-        Ok(Self { datapath, epoll, ring, lost: 0 })
+    pub(super) fn new(datapath: Arc<Datapath>, epoll: OwnedFd, ring: RingBuf<MapData>) -> Self {
+        Self { datapath, epoll, ring, lost: 0 }
     }
 
     /// Runs until dropped.
@@ -36,12 +35,20 @@ impl Reactor {
     /// # Errors
     /// epoll's own failure, which leaves every kernel lane without its agent.
     pub async fn run(mut self) -> io::Result<()> {
+        // SAFETY: the owned descriptor stays open, and the same, for as long as the AsyncFd lives.
+        let epoll = unsafe { AsyncFd::register_with_interest(self.epoll, Interest::READABLE) }?;
         loop {
-            let mut ready = self.epoll.readable().await?;
-            dispatch(&self.datapath, self.epoll.get_ref(), &mut self.ring, &mut self.lost)?;
+            let mut ready = epoll.readable().await?;
+            dispatch(&self.datapath, epoll.get_ref(), &mut self.ring, &mut self.lost)?;
             // Cleared only now, with the inner epoll empty: what comes after raises it again.
             ready.clear_ready();
         }
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").field("lost", &self.lost).finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,6 @@
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use super::datapath::conclusion;
 use super::pair::{Event, Events, Mailbox, PairEnd, Token};
@@ -28,6 +30,38 @@ fn word_for_a_pair_is_not_left_to_the_next_one() {
     mailbox.post_to(second, fin);
     let both = found(&mailbox);
     assert!(both.has_nudge() && both.has(PairEnd::Upstream, Event::PeerClosed));
+}
+
+/// To be run under miri too, which interleaves threads and reorders memory as it likes.
+#[test]
+fn word_left_while_its_reader_falls_asleep_wakes_it() {
+    let mailbox = Mailbox::default();
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    for _ in 0..20 {
+        let before = mailbox.move_in();
+        let now = mailbox.move_in();
+        let fin = Events::one(PairEnd::Upstream, Event::PeerClosed);
+        thread::scope(|scope| {
+            scope.spawn(|| mailbox.post_to(before, Events::one(PairEnd::Downstream, Event::PeerClosed)));
+            scope.spawn(|| mailbox.post_to(now, fin));
+            let events = loop {
+                match mailbox.poll(&mut Context::from_waker(&waker)) {
+                    Poll::Ready(events) => break events,
+                    Poll::Pending => thread::park(),
+                }
+            };
+            assert_eq!(events, fin);
+        });
+    }
+}
+
+/// Wakes a thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 #[test]
