@@ -4,9 +4,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
 use crate::harness::backend::Backend;
 use crate::harness::client::connect;
 use crate::harness::eventually;
+use crate::harness::sluice::JOIN_AFTER;
 use crate::harness::system::{Usage, available_memory};
 use crate::relay::{BACK, FRONT, Relay, on_both_relays, ready};
 
@@ -38,6 +42,42 @@ fn ten_thousand_messages_wake_nobody() {
     // A call per five eighths of a 4 MiB window, of which each message uses 1,088 bytes, and a few
     // threads of the runtime that look up at each: not one per message, as with EPOLLIN.
     assert!(switches <= 40, "{switches} context switches for 10,000 messages");
+}
+
+/// What a lane is passed while it joins, its agent sends on: whoever answers at once, on the one processor that there
+/// is, must not get the answer's answer passed too, and so on.
+#[test]
+fn an_exchange_that_joins_leaves_its_agent() {
+    const CONNECTIONS: usize = 50;
+    const MESSAGES: u64 = 60;
+    if !ready("an_exchange_that_joins_leaves_its_agent") {
+        return;
+    }
+    on_one_processor();
+    JOIN_AFTER.set("4KiB").unwrap();
+    Backend::echo(BACK);
+    let mut sluice = Relay::Kernel.start();
+    for _ in 0..CONNECTIONS {
+        let mut stream = connect(FRONT);
+        (0..MESSAGES).for_each(|_| ping(&mut stream));
+        drop(stream);
+        let record = sluice.closed();
+        for way in ["received_in_kernel", "sent_in_kernel"] {
+            // Two carried before it joins, one that proves where the kernel begins, and as many to spare.
+            assert!(record[way].as_u64().unwrap() >= (MESSAGES - 6) * 64, "{record}");
+        }
+    }
+}
+
+/// From here on this process and what it starts share a processor.
+fn on_one_processor() {
+    let mut first = CpuSet::new();
+    let allowed = sched_getaffinity(None).unwrap();
+    first.set((0..CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu)).unwrap());
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        let id = task.unwrap().file_name().to_str().unwrap().parse().unwrap();
+        sched_setaffinity(Pid::from_raw(id), &first).unwrap();
+    }
 }
 
 fn idle_connections_cost_nothing(relay: Relay) {

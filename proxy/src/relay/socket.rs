@@ -25,11 +25,16 @@ pub struct TcpInfo {
     pub received: u64,
     /// Whether a FIN was surely received.
     pub ended: bool,
+    /// Whether nothing comes or goes any more: after a reset, or after both ends.
+    pub closed: bool,
 }
 
 /// tcpi_state of sockets whose peer has surely finished: TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING
 /// (include/net/tcp_states.h). CLOSE may also be a reset.
 const FIN_RECEIVED: [u8; 4] = [6, 8, 9, 11];
+
+/// tcpi_state CLOSE.
+const CLOSE: u8 = 7;
 
 /// The head of the kernel's `struct tcp_info` (include/uapi/linux/tcp.h), as far as it is used.
 #[repr(C)]
@@ -88,6 +93,7 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         acked: raw.bytes_acked,
         received: raw.bytes_received,
         ended: FIN_RECEIVED.contains(&raw.state),
+        closed: raw.state == CLOSE,
     })
 }
 
@@ -173,12 +179,42 @@ pub fn peek(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
 /// # Errors
 /// send(2)'s, `WouldBlock` when the buffer is full.
 pub fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    send_with(socket, bytes, SendFlags::empty())
+}
+
+/// Like [`send`], and has TCP keep a last segment that is not full until [`push`], or what is written next.
+///
+/// # Errors
+/// send(2)'s, `WouldBlock` when the buffer is full.
+pub fn send_withheld(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    send_with(socket, bytes, SendFlags::MORE)
+}
+
+/// Lets go what [`send_withheld`] kept: taking a cork out pushes whether or not there was one (tcp(7)).
+///
+/// # Errors
+/// setsockopt(2)'s.
+pub fn push(socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_tcp_cork(socket, false)?)
+}
+
+fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
     loop {
-        match rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        match rustix::net::send(socket, bytes, flags | SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
             Err(rustix::io::Errno::INTR) => {}
             other => return Ok(other?),
         }
     }
+}
+
+/// Whether send(2) failed only because there is no memory for now, which no readiness will tell the end of.
+///
+/// That is EFAULT for a socket whose verdict leaves segments to itself: they are charged to it without being asked
+/// for, so that `sk_forward_alloc` may be below zero, and `tcp_wmem_schedule`, which offers what is left of it where
+/// a memory control group refuses more, then has a negative number of bytes copied (Linux 6.18, seen).
+#[must_use]
+pub fn is_short_of_memory(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EFAULT)
 }
 
 /// Runs the verdict on what a source received before it became one: a peek at a socket whose

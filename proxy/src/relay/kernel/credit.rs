@@ -151,8 +151,10 @@ impl Credit {
     /// Gives back what the lane grew by, credit already granted included.
     pub(super) fn shrink(&mut self, datapath: &Datapath, lane: LaneView<'_>) {
         if self.window > self.start {
-            let limit = lane.limit().min(lane.charged() + self.start);
-            lane.set_limit(limit, limit - self.ahead(self.start));
+            let charged = lane.charged();
+            let limit = lane.limit().min(charged + self.start);
+            // What is left may be less than the start window: a young lane has its first credit only.
+            lane.set_limit(limit, limit - self.ahead(limit.saturating_sub(charged)));
             datapath.budget().give_back(self.window - self.start);
             self.window = self.start;
         }

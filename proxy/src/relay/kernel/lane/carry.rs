@@ -44,6 +44,8 @@ pub(super) struct Carry {
     /// The source's FIN was announced: reading goes on until it comes.
     closing: bool,
     eof: bool,
+    /// Whether the last write found no memory.
+    short: bool,
     /// Calm reads to come before the source no longer counts as faster than its reader.
     rush: u8,
     /// Bytes read, and a charge for each message.
@@ -57,6 +59,8 @@ pub(super) enum Pause {
     Drained,
     /// The destination is full.
     Full,
+    /// The destination has room, and the kernel no memory for it.
+    Short,
     /// Others are to have their turn.
     Turn,
 }
@@ -81,6 +85,7 @@ impl Carry {
             urgent: false,
             closing: false,
             eof: false,
+            short: false,
             rush: 0,
             charged: 0,
         }
@@ -133,14 +138,14 @@ impl Carry {
         for _ in 0..TURN {
             if !self.unload(destination, written)? {
                 self.rush = CALM;
-                return Ok(Pause::Full);
+                return Ok(if self.short { Pause::Short } else { Pause::Full });
             }
             if !self.readable || self.eof {
                 return Ok(Pause::Drained);
             }
             SCRATCH.with_borrow_mut(|scratch| {
                 let read = self.read(source, scratch)?;
-                let taken = write(destination, &scratch[..read])?;
+                let taken = self.write(destination, &scratch[..read])?;
                 *written += taken as u64;
                 self.held.extend(&scratch[taken..read]);
                 Ok(())
@@ -174,7 +179,10 @@ impl Carry {
     /// Writes what was read before; whether the destination took all of it.
     fn unload(&mut self, destination: BorrowedFd<'_>, written: &mut u64) -> Result<bool, Failed> {
         while !self.held.is_empty() {
-            let taken = write(destination, self.held.as_slices().0)?;
+            let held = std::mem::take(&mut self.held);
+            let taken = self.write(destination, held.as_slices().0);
+            self.held = held;
+            let taken = taken?;
             if taken == 0 {
                 return Ok(false);
             }
@@ -186,16 +194,21 @@ impl Carry {
         }
         Ok(true)
     }
-}
 
-/// Writes what fits; 0 where nothing does.
-fn write(destination: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Failed> {
-    if bytes.is_empty() {
-        return Ok(0);
-    }
-    match socket::send(destination, bytes) {
-        Ok(n) => Ok(n),
-        Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(0),
-        Err(e) => Err(Failed::Destination(e)),
+    /// Writes what fits; 0 where nothing does.
+    fn write(&mut self, destination: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Failed> {
+        self.short = false;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        match socket::send(destination, bytes) {
+            Ok(n) => Ok(n),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(0),
+            Err(e) if socket::is_short_of_memory(&e) => {
+                self.short = true;
+                Ok(0)
+            }
+            Err(e) => Err(Failed::Destination(e)),
+        }
     }
 }

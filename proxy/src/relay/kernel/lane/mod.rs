@@ -304,11 +304,16 @@ impl Lane {
     }
 
     /// The second half of [`Lane::carry_passed`], for bytes that were peeked at.
+    ///
+    /// Their last segment leaves only after the verdict was told: else who waits for them answers at once, the
+    /// answer's answer finds the kernel path shut, and an exchange of messages goes on like that.
     fn forward(&mut self, pair: &Pair, bytes: &mut [u8]) -> Result<Option<Wants>, Fault> {
-        let taken = match socket::send(pair.socket(self.source.other()), bytes) {
+        let destination = self.source.other();
+        let taken = match socket::send_withheld(pair.socket(destination), bytes) {
             Ok(n) => n,
             Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Some(when_writable())),
-            Err(e) => return Err(self.fault(self.source.other(), &e)),
+            Err(e) if socket::is_short_of_memory(&e) => return Ok(Some(look_again())),
+            Err(e) => return Err(self.fault(destination, &e)),
         };
         self.written += taken as u64;
         if taken as u64 == self.held(pair) {
@@ -317,6 +322,7 @@ impl Lane {
         }
         let lane = self.view(pair);
         lane.set_done(lane.done() + taken as u64);
+        socket::push(pair.socket(destination)).map_err(|e| self.fault(destination, &e))?;
         let mut left = taken;
         while left > 0 {
             left -= socket::receive(pair.socket(self.source), &mut bytes[..left])
@@ -352,7 +358,7 @@ impl Lane {
             readable: pause == Pause::Drained && !self.carry.eof(),
             writable: pause == Pause::Full,
             again: pause == Pause::Turn,
-            after: None,
+            after: (pause == Pause::Short).then_some(LOOK_AGAIN.0),
         })
     }
 
@@ -424,7 +430,10 @@ impl Lane {
         let info = socket::tcp_info(pair.socket(self.source)).map_err(|e| self.fault(self.source, &e))?;
         // The FIN counts one.
         if info.received != self.heard + self.view(pair).redirected() + self.written + 1 {
-            return Err(Fault::Integrity);
+            // A reset is told once, to whichever call comes first, the peek of a joining lane too; after it a socket
+            // reads as at its end.
+            let reset = || self.fault(self.source, &ErrorKind::ConnectionReset.into());
+            return Err(if info.closed { reset() } else { Fault::Integrity });
         }
         let destination = self.source.other();
         socket::finish(pair.socket(destination)).map_err(|e| self.fault(destination, &e))?;
