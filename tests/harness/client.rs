@@ -3,9 +3,9 @@
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 
-use super::PATIENCE;
+use super::patience;
 
-/// A connection whose reads and writes give up after [`PATIENCE`].
+/// A connection whose reads and writes give up after [`patience`].
 ///
 /// # Panics
 /// When it cannot be made.
@@ -20,8 +20,8 @@ pub(crate) fn connect(address: &str) -> TcpStream {
 #[expect(clippy::disallowed_methods, reason = "tests connect as clients do, and may block")]
 pub(crate) fn try_connect(address: &str) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience()))?;
+    stream.set_write_timeout(Some(patience()))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -44,6 +44,19 @@ pub(crate) fn expect_reset(stream: &mut TcpStream) {
     match stream.read(&mut [0; 1]) {
         Err(e) if e.kind() == ErrorKind::ConnectionReset => {}
         other => panic!("expected a reset, got {other:?}"),
+    }
+}
+
+/// Connects and expects a reset: of the connection, or already while connect(2) returns, where the other side is
+/// quicker than this thread is woken.
+///
+/// # Panics
+/// On anything else.
+pub(crate) fn expect_refusal(address: &str) {
+    match try_connect(address) {
+        Ok(mut stream) => expect_reset(&mut stream),
+        Err(e) if e.kind() == ErrorKind::ConnectionReset => {}
+        Err(e) => panic!("expected a reset, got {e}"),
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod backend;
 pub(crate) mod bpf;
+pub(crate) mod cgroup;
 pub(crate) mod client;
 pub(crate) mod consul;
 pub(crate) mod dns;
@@ -21,15 +22,19 @@ pub(crate) mod tun;
 
 use std::time::Duration;
 
-/// Longest that anything awaited may take; what is awaited takes milliseconds.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest that anything awaited may take; what is awaited takes milliseconds. An emulated machine is given
+/// `SLUICE_TEST_PATIENCE` times as much.
+pub(crate) fn patience() -> Duration {
+    let factor = std::env::var("SLUICE_TEST_PATIENCE").map_or(1, |factor| factor.parse().unwrap());
+    Duration::from_secs(20) * factor
+}
 
 /// Calls `probe` until it has an answer. For states that nothing announces (a route, a procfs file).
 ///
 /// # Panics
-/// When there is none within [`PATIENCE`].
+/// When there is none within [`patience`].
 pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = std::time::Instant::now() + patience();
     loop {
         if let Some(answer) = probe() {
             return answer;

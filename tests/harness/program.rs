@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
 
-use super::PATIENCE;
+use super::patience;
 
 /// What a program said on standard output and then on standard error, given this on its standard input;
 /// whether it succeeded is for its words to tell.
@@ -78,7 +78,7 @@ impl Daemon {
     /// # Panics
     /// When none comes.
     pub(crate) fn expect(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let mut seen = Vec::new();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -46,7 +46,7 @@ pub(crate) fn wind_back(stream: TcpStream, back: u32) -> TcpStream {
     set(&socket, TCP_REPAIR_WINDOW, [received, 60_000, 60_000, 60_000, received]);
     set(&socket, libc::TCP_REPAIR, OFF_WITHOUT_PROBE);
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(super::patience())).unwrap();
     stream
 }
 

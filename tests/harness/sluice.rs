@@ -2,19 +2,20 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::PATIENCE;
 use super::admin::Admin;
+use super::patience;
 
 /// When connections join the kernel: at once, unless a test is about something else. Each test has
 /// a process of its own.
@@ -26,6 +27,7 @@ pub(crate) struct Builder {
     folder: PathBuf,
     admin: Option<Admin>,
     flags: Vec<String>,
+    variables: Vec<(&'static str, PathBuf)>,
     /// The process list of the cgroup it is to live in.
     cgroup: Option<PathBuf>,
     /// setpriv(1)'s flags besides those that end it with the test.
@@ -52,7 +54,7 @@ impl Builder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("mappings.yaml"), yaml).unwrap();
-        Self { folder, admin: None, flags: Vec::new(), cgroup: None, privileges: &[] }
+        Self { folder, admin: None, flags: Vec::new(), variables: Vec::new(), cgroup: None, privileges: &[] }
     }
 
     /// With its admin endpoint here.
@@ -66,6 +68,13 @@ impl Builder {
     #[must_use]
     pub(crate) fn flags(mut self, flags: &[&str]) -> Self {
         self.flags.extend(flags.iter().map(|f| (*f).to_owned()));
+        self
+    }
+
+    /// With this path in its environment.
+    #[must_use]
+    pub(crate) fn variable(mut self, name: &'static str, path: PathBuf) -> Self {
+        self.variables.push((name, path));
         self
     }
 
@@ -121,7 +130,8 @@ impl Builder {
                 None => vec!["--admin", "none"],
             })
             .args(&self.flags)
-            .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"));
+            .env("SLUICE_JOIN_AFTER", JOIN_AFTER.get().unwrap_or(&"0"))
+            .envs(self.variables);
         Sluice::of(&mut command, self.folder)
     }
 }
@@ -149,6 +159,19 @@ impl Sluice {
         self.expect_log("reloaded");
     }
 
+    /// Does so with a file that only this user may read.
+    ///
+    /// # Panics
+    /// When it is not taken up.
+    pub(crate) fn reload_as(&mut self, yaml: &str, user: u32) {
+        let next = self.folder.join(".next");
+        fs::write(&next, yaml).unwrap();
+        fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
+        chown(&next, Some(user), None).unwrap();
+        fs::rename(next, self.folder.join("mappings.yaml")).unwrap();
+        self.expect_log("reloaded");
+    }
+
     /// Replaces the configuration and does not wait.
     ///
     /// # Panics
@@ -159,12 +182,17 @@ impl Sluice {
         fs::rename(next, self.folder.join("mappings.yaml")).unwrap();
     }
 
+    /// The access log itself, for those who read it elsewhere; nothing comes to [`Self::closed`] any more.
+    pub(crate) fn take_access_log(&mut self) -> Receiver<String> {
+        std::mem::replace(&mut self.access, channel().1)
+    }
+
     /// The next access-log line about a closed connection.
     ///
     /// # Panics
     /// When none comes.
     pub(crate) fn closed(&mut self) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = self.access.recv_timeout(left).expect("an access-log line about a close");
@@ -180,7 +208,15 @@ impl Sluice {
     /// # Panics
     /// When none comes.
     pub(crate) fn expect_log(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        self.expect_log_within(text, patience())
+    }
+
+    /// The same for those who leave sluice little to run with.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub(crate) fn expect_log_within(&mut self, text: &str, patience: Duration) -> String {
+        let deadline = Instant::now() + patience;
         let mut seen = Vec::new();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -197,14 +233,24 @@ impl Sluice {
         self.log.try_iter().filter(|line| line.contains(text)).count()
     }
 
-    /// Ends it; whatever it wrote that nobody has waited for.
+    /// Ends it, unless it has ended; whatever it wrote that nobody has waited for.
     ///
     /// # Panics
     /// When it does not end.
     pub(crate) fn last_words(mut self) -> String {
-        self.signal(Signal::TERM);
-        self.wait();
+        if !self.has_ended() {
+            self.signal(Signal::TERM);
+            self.wait();
+        }
         self.log.iter().chain(self.access.iter()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether it has ended.
+    ///
+    /// # Panics
+    /// When the kernel does not say.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Process id.

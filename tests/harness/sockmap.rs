@@ -38,6 +38,20 @@ impl CookieMap {
         first.is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
     }
 
+    /// How many are in it, while nobody changes that.
+    pub(crate) fn len(&self) -> usize {
+        let mut keys = [0u64; 2];
+        let [at, to] = [0, 1].map(|which| address(&raw mut keys[which]));
+        let mut from = [0, 0];
+        let mut count = 0;
+        while bpf(number::MAP_GET_NEXT_KEY, &[word(&self.0), 0, from[0], from[1], to[0], to[1]]).is_ok() {
+            count += 1;
+            keys[0] = keys[1];
+            from = at;
+        }
+        count
+    }
+
     /// One that exists, by its id.
     ///
     /// # Panics

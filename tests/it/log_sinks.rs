@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, read_all};
 use crate::harness::tls::{begin, echoed, finish};
-use crate::harness::{PATIENCE, eventually};
+use crate::harness::{eventually, patience};
 use crate::tls::{Site, material};
 
 /// A collector of lines: each connection's number, and a line of it.
@@ -63,7 +63,7 @@ fn a_line_says_what_kongs_stream_log_says() {
     let _sluice = site.start();
     let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     echo(&site, b"hello");
-    let (_, line) = lines.recv_timeout(PATIENCE).unwrap();
+    let (_, line) = lines.recv_timeout(patience()).unwrap();
     for (pointer, expected) in [
         ("/session/received", 5.into()),
         ("/session/sent", 5.into()),
@@ -80,7 +80,7 @@ fn a_line_says_what_kongs_stream_log_says() {
         assert_eq!(line.pointer(pointer), Some::<&Value>(&expected), "{pointer} of {line}");
     }
     let started = u128::from(line["started_at"].as_u64().unwrap());
-    assert!((before.saturating_sub(1)..before + PATIENCE.as_millis()).contains(&started), "{line}");
+    assert!((before.saturating_sub(1)..before + patience().as_millis()).contains(&started), "{line}");
     assert!(line["latencies"]["session"].is_u64() && line["latencies"]["kong"].is_u64(), "{line}");
     assert!(line["tries"][0]["balancer_start"].as_u64() >= line["started_at"].as_u64(), "{line}");
     assert!(line["tries"][0].get("state").is_none() && line["session"].get("tls").is_none(), "{line}");
@@ -101,7 +101,7 @@ fn tls_and_what_went_wrong_are_told() {
     let _sluice = site.start();
     let mut refused = begin(&site.front(), "pay.example.com", &ca.client(None).into());
     assert!(refused.write_all(b"?").and_then(|()| refused.read_exact(&mut [0])).is_err());
-    let (_, line) = lines.recv_timeout(PATIENCE).unwrap();
+    let (_, line) = lines.recv_timeout(patience()).unwrap();
     assert_eq!(
         (&line["session"]["status"], &line["sluice"]["reason"]),
         (&502.into(), &"connect_failed".into())
@@ -112,7 +112,7 @@ fn tls_and_what_went_wrong_are_told() {
     let mut client = begin(&site.front(), "pay.example.com", &ca.client(None).into());
     assert_eq!(echoed(&mut client, b"hello"), b"hello");
     finish(&mut client);
-    let (_, line) = lines.recv_timeout(PATIENCE).unwrap();
+    let (_, line) = lines.recv_timeout(patience()).unwrap();
     assert_eq!(line["session"]["tls"]["version"], "TLSv1.3", "{line}");
     assert_eq!(line["session"]["tls"]["client_verify"], "NONE", "{line}");
     assert_eq!(
@@ -127,10 +127,10 @@ fn lines_share_a_connection_that_a_reload_keeps() {
     let (_collector, lines) = collector(&site.at(7002));
     let mut sluice = site.start();
     echo(&site, b"1");
-    assert_eq!(lines.recv_timeout(PATIENCE).unwrap().0, 0);
+    assert_eq!(lines.recv_timeout(patience()).unwrap().0, 0);
     sluice.reload(&(site.documents.clone() + "  idle_timeout_ms: 60000\n"));
     echo(&site, b"22");
-    let (number, line) = lines.recv_timeout(PATIENCE).unwrap();
+    let (number, line) = lines.recv_timeout(patience()).unwrap();
     assert_eq!((number, received(&line)), (0, 2));
 }
 
@@ -144,7 +144,7 @@ fn a_collector_that_comes_back_gets_what_waited() {
     sluice.expect_log("the log sink takes no lines");
     let (_collector, lines) = collector(&site.at(7002));
     for expected in 1..=3 {
-        assert_eq!(received(&lines.recv_timeout(PATIENCE).unwrap().1), expected);
+        assert_eq!(received(&lines.recv_timeout(patience()).unwrap().1), expected);
     }
     sluice.expect_log("the log sink takes lines again");
 }
@@ -235,7 +235,7 @@ fn the_last_lines_are_written_before_the_end() {
     drop(client);
     let (_collector, lines) = collector(&site.at(7002));
     assert!(sluice.wait().success());
-    let mut all: Vec<u64> = (0..2).map(|_| received(&lines.recv_timeout(PATIENCE).unwrap().1)).collect();
+    let mut all: Vec<u64> = (0..2).map(|_| received(&lines.recv_timeout(patience()).unwrap().1)).collect();
     all.sort_unstable();
     assert_eq!(all, [1, 5]);
 }
@@ -247,7 +247,7 @@ fn metrics_count_what_was_taken_and_the_configuration_shows_where_to() {
     let admin = site.at(7009);
     let _sluice = site.start_with(&["--admin", &admin]);
     echo(&site, b"hello");
-    lines.recv_timeout(PATIENCE).unwrap();
+    lines.recv_timeout(patience()).unwrap();
     let get = |target: &str| {
         let mut stream = connect(&admin);
         write!(stream, "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
@@ -276,7 +276,7 @@ fn a_sink_that_is_no_longer_wanted_is_let_go_of() {
     let mut line = String::new();
     stream.read_line(&mut line).unwrap();
     sluice.reload(&site.documents.replace("sluice.dev/log-to", "other.dev/log-to"));
-    stream.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.get_ref().set_read_timeout(Some(patience())).unwrap();
     assert_eq!(stream.read(&mut [0]).unwrap(), 0, "closed, with nothing more to say");
     echo(&site, b"1");
 }

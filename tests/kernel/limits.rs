@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 
 use crate::harness::backend::Backend;
-use crate::harness::client::{connect, expect_reset};
+use crate::harness::client::{connect, expect_refusal};
 use crate::harness::eventually;
 use crate::harness::payload::Payload;
 use crate::harness::sluice::Builder;
@@ -24,7 +24,7 @@ fn connections_in_total(relay: Relay) {
     for stream in &mut held {
         assert!(answers(stream));
     }
-    expect_reset(&mut connect(FRONT));
+    expect_refusal(FRONT);
     for stream in &mut held {
         assert!(answers(stream), "those within the limit are untouched");
     }
@@ -39,7 +39,7 @@ fn connections_per_listener(relay: Relay) {
     let _sluice = Builder::new(&yaml).flags(&["--max-connections-per-listener", "2"]).start();
     let mut held: Vec<_> = (0..2).map(|_| connect(FRONT)).collect();
     assert!(held.iter_mut().all(answers));
-    expect_reset(&mut connect(FRONT));
+    expect_refusal(FRONT);
     assert!(answers(&mut connect("127.0.0.1:7002")), "the other listener has its own limit");
 }
 

@@ -30,6 +30,7 @@ mod lifecycle;
 mod limits;
 mod listeners;
 mod loss;
+mod memory;
 mod names;
 mod privileges;
 mod proxy_protocol;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::harness::PATIENCE;
 use crate::harness::admin::Admin;
 use crate::harness::backend::Backend;
 use crate::harness::net;
+use crate::harness::patience;
 use crate::harness::sluice::Builder;
 use crate::relay::{BACK, FRONT, Relay, on_both_relays, ready};
 
@@ -25,7 +25,7 @@ on_both_relays!(
 fn served(client: &str, to: &str) -> Option<TcpStream> {
     let (client, to): (IpAddr, SocketAddr) = (client.parse().unwrap(), to.parse().unwrap());
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(patience())).unwrap();
     socket.bind(&SocketAddr::new(client, 0).into()).unwrap();
     let answer = || {
         socket.connect(&to.into())?;

@@ -16,7 +16,7 @@ use crate::harness::client::connect;
 use crate::harness::net::run;
 use crate::harness::sluice::Builder;
 use crate::harness::system::{Usage, available_memory, kworker_time};
-use crate::harness::{PATIENCE, eventually};
+use crate::harness::{eventually, patience};
 use crate::relay::{BACK, FRONT, Relay, on_both_relays};
 
 on_both_relays!(
@@ -36,7 +36,7 @@ fn handed_over() -> Receiver<TcpStream> {
     let (sender, receiver) = channel();
     let sender = Mutex::new(sender);
     Backend::serve(BACK, move |stream| {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(patience())).unwrap();
         sender.lock().unwrap().send(stream).unwrap();
     });
     receiver
@@ -119,7 +119,7 @@ fn an_echo_that_nobody_reads(relay: Relay) {
     println!("an echo that nobody reads: {} MB taken in", pushed / 1_000_000);
     assert!(pushed < 64_000_000, "{pushed} bytes taken in");
     pull(&stream, pushed);
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(patience())).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
     let record = sluice.closed();

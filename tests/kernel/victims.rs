@@ -80,7 +80,7 @@ impl Victim {
 /// One connection to `address`: the victim's socket and the survivor's.
 fn connection(address: &str, accepted: &Receiver<TcpStream>, victim: Side) -> (TcpStream, TcpStream) {
     let (client, server) = (connect(address), accepted.recv().unwrap());
-    server.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+    server.set_read_timeout(Some(crate::harness::patience())).unwrap();
     match victim {
         Side::Client => (client, server),
         Side::Server => (server, client),

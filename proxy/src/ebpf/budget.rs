@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::memory::available;
+
 /// Bytes of credit, taken by lanes as they start and grow, returned as they shrink and end.
 ///
 /// It bounds what the kernel may queue beyond sockets' buffers, memory that neither `tcp_mem`
@@ -50,18 +52,15 @@ impl Budget {
     }
 }
 
-/// min(10 % of memory, 25 % of `tcp_mem`'s ceiling), in bytes; 64 MiB where /proc tells neither.
+/// min(10 % of memory, 25 % of `tcp_mem`'s ceiling), in bytes; 64 MiB where /proc tells neither. Memory is the
+/// machine's, or what a control group leaves of it.
 #[must_use]
 pub fn default_limit() -> u64 {
-    let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-    });
     let tcp_mem = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_mem")
         .ok()
         .and_then(|text| text.split_whitespace().nth(2)?.parse::<u64>().ok());
     let page = rustix::param::page_size() as u64;
-    [memory.map(|kib| kib * 1024 / 10), tcp_mem.map(|pages| pages.saturating_mul(page) / 4)]
+    [available().map(|bytes| bytes / 10), tcp_mem.map(|pages| pages.saturating_mul(page) / 4)]
         .into_iter()
         .flatten()
         .min()

@@ -5,6 +5,7 @@ mod datapath;
 mod log;
 mod mapped;
 mod mappings;
+mod memory;
 mod pair;
 mod reactor;
 mod sockets;

@@ -60,7 +60,7 @@ fn tcp_log_tells_of_connections() {
     let text = document("3.0", json!({"services": [service("one", &tcp(one.address), routes)]}));
     let _sluice = start(&text, &site.at(9000), &[]);
     assert_eq!(answer(&site.at(9000)), "one");
-    let line = lines.recv_timeout(crate::harness::PATIENCE).unwrap();
+    let line = lines.recv_timeout(crate::harness::patience()).unwrap();
     let account: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(
         (&account["route"]["name"], &account["service"]["name"]),
@@ -108,7 +108,7 @@ fn file_log_and_http_log_tell_of_connections() {
     let text = document("3.0", json!({"services": [pay], "plugins": [of_file("/nowhere/x.log"), of_http]}));
     let _sluice = start(&text, &site.at(9000), &[]);
     assert_eq!(answer(&site.at(9000)), "one");
-    let (head, body) = bodies.recv_timeout(crate::harness::PATIENCE).unwrap();
+    let (head, body) = bodies.recv_timeout(crate::harness::patience()).unwrap();
     assert!(
         head.starts_with("POST /in?x=1 HTTP/1.1") && head.to_ascii_lowercase().contains("x-key: abc"),
         "{head}"
