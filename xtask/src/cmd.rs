@@ -60,8 +60,14 @@ pub(crate) fn rustc_host() -> String {
 
 /// Whether a program is on `PATH` or where system programs live.
 pub(crate) fn installed(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// Where a program is, on `PATH` or where system programs live.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|dir| dir.join(program).is_file())
+    let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 /// Whether this process may do what only root may.

@@ -1,11 +1,16 @@
 //! What is measured: the shapes of traffic, and the unit each is counted in.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 
+use super::beside::Beside;
+use super::pace::Pace;
+use super::suite::Suite;
 use super::way::Way;
 
 /// One shape of traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub(crate) enum Case {
     /// 64 B there and back, one connection.
     #[value(name = "rr-64-1")]
@@ -85,6 +90,69 @@ pub(crate) enum Case {
     /// TLS ends and begins anew: server to client, 8 connections.
     #[value(name = "tls-tls-down-8")]
     AgainDown8,
+    /// 64 B there and back, 32 connections, at a quarter of the rate of which the slowest proxy is able.
+    #[value(name = "lat-64-25")]
+    Quarter,
+    /// At half of it.
+    #[value(name = "lat-64-50")]
+    Half,
+    /// At three quarters of it.
+    #[value(name = "lat-64-75")]
+    ThreeQuarters,
+    /// 16 KiB there and back, 8 connections, at half of what the slowest can.
+    #[value(name = "lat-16k-50")]
+    LargeHalf,
+    /// 64 B on 8 connections, 500 a second, beside one stream from the server that goes as fast as it can.
+    #[value(name = "elephant")]
+    Elephant,
+    /// The same beside 200 streams that are not read, or hardly.
+    #[value(name = "slow-readers")]
+    SlowReaders,
+    /// Connect, 64 B there and back; 100 connections a second.
+    #[value(name = "ttfb")]
+    FirstByte,
+    /// The same at half the rate of which the slowest proxy is able.
+    #[value(name = "connect-50")]
+    ConnectHalf,
+    /// The same, 500 connections a second, while the proxy is told every second to read its configuration again.
+    #[value(name = "reload")]
+    Reload,
+    /// TLS ends in between: as `lat-64-50`.
+    #[value(name = "tls-lat-64-50")]
+    TlsHalf,
+    /// TLS ends in between: as `ttfb`, with a full handshake.
+    #[value(name = "tls-ttfb")]
+    TlsFirstByte,
+    /// TLS ends in between: as `connect-50`, with full handshakes.
+    #[value(name = "tls-connect-50")]
+    TlsConnectHalf,
+    /// 64 B there and back as fast as it goes, one connection.
+    #[value(name = "scale-1")]
+    Scale1,
+    /// The same, 8 connections.
+    #[value(name = "scale-8")]
+    Scale8,
+    /// 64 connections.
+    #[value(name = "scale-64")]
+    Scale64,
+    /// 512 connections.
+    #[value(name = "scale-512")]
+    Scale512,
+    /// 4,000 connections.
+    #[value(name = "scale-4000")]
+    Scale4000,
+    /// 64 B on 8 connections, 1,000 a second, beside 9,000 connections that do nothing.
+    #[value(name = "idle-9000")]
+    Idle9000,
+    /// The client is 50 ms (there and back) and 1 Gbit/s away: client to server, one connection.
+    #[value(name = "far-up-1")]
+    FarUp,
+    /// The same, server to client.
+    #[value(name = "far-down-1")]
+    FarDown,
+    /// The same, connect and 64 B there and back; 20 connections a second.
+    #[value(name = "far-ttfb")]
+    FarFirstByte,
 }
 
 /// What the load generator does.
@@ -98,6 +166,10 @@ pub(super) enum Work {
     Connect(usize),
     /// The same, each taking up a TLS session of a former one.
     Resume(usize),
+    /// Requests of so many bytes at a constant rate.
+    Paced(usize, Pace, Beside),
+    /// A connection per request of so many bytes, at a constant rate.
+    Fresh(usize, Pace),
 }
 
 /// What a case counts.
@@ -128,6 +200,49 @@ impl Case {
         self.shape().1
     }
 
+    /// The bench of which it is a part.
+    pub(super) fn suite(self) -> Suite {
+        match (self, self.way(), self.work()) {
+            (Self::Scale1 | Self::Scale8 | Self::Scale64 | Self::Scale512 | Self::Scale4000, ..)
+            | (_, _, Work::Paced(_, _, Beside::Idle(_))) => Suite::Scale,
+            (_, Way::Far, _) => Suite::Delay,
+            (_, Way::Plain, Work::Paced(..) | Work::Fresh(..)) => Suite::Latency,
+            (_, _, Work::Paced(..) | Work::Fresh(..)) => Suite::TlsLatency,
+            (_, Way::Plain, _) => Suite::Cleartext,
+            (_, Way::Ecdsa | Way::Rsa | Way::Again, _) => Suite::Tls,
+        }
+    }
+
+    /// Requests or connections a second, where that is set.
+    pub(super) fn pace(self) -> Option<Pace> {
+        match self.work() {
+            Work::Paced(_, pace, _) | Work::Fresh(_, pace) => Some(pace),
+            _ => None,
+        }
+    }
+
+    /// Connections whose memory is asked for.
+    pub(super) fn held(self) -> Option<usize> {
+        match self.work() {
+            Work::Paced(_, _, beside) => beside.connections(),
+            _ => None,
+        }
+    }
+
+    /// Whether the peer has to read its configuration again and again.
+    pub(super) fn reloads(self) -> bool {
+        self == Self::Reload
+    }
+
+    /// The shortest sample that says anything: of a reload per second, or of a stream that starts slowly.
+    pub(super) fn least(self) -> Duration {
+        match (self, self.way()) {
+            (Self::Reload, _) => Duration::from_millis(2_200),
+            (_, Way::Far) => Duration::from_secs(2),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Connections at a time.
     pub(super) fn connections(self) -> usize {
         self.shape().2
@@ -140,6 +255,15 @@ impl Case {
         const BOTH: Work = Work::Bulk { up: true, down: true };
         const FULL: Work = Work::Connect(64);
         const RESUMED: Work = Work::Resume(64);
+        const fn paced(size: usize, pace: Pace) -> Work {
+            Work::Paced(size, pace, Beside::Nothing)
+        }
+        const fn beside(rate: u32, beside: Beside) -> Work {
+            Work::Paced(64, Pace::Fixed(rate), beside)
+        }
+        const fn fresh(pace: Pace) -> Work {
+            Work::Fresh(64, pace)
+        }
         match self {
             Self::Small1 => (Way::Plain, SMALL, 1),
             Self::Small32 => (Way::Plain, SMALL, 32),
@@ -167,14 +291,35 @@ impl Case {
             Self::AgainUp8 => (Way::Again, UP, 8),
             Self::AgainDown1 => (Way::Again, DOWN, 1),
             Self::AgainDown8 => (Way::Again, DOWN, 8),
+            Self::Quarter => (Way::Plain, paced(64, Pace::Percent(25, Self::Small32)), 32),
+            Self::Half => (Way::Plain, paced(64, Pace::Percent(50, Self::Small32)), 32),
+            Self::ThreeQuarters => (Way::Plain, paced(64, Pace::Percent(75, Self::Small32)), 32),
+            Self::LargeHalf => (Way::Plain, paced(16 << 10, Pace::Percent(50, Self::Large8)), 8),
+            Self::Elephant => (Way::Plain, beside(500, Beside::Elephant), 8),
+            Self::SlowReaders => (Way::Plain, beside(500, Beside::SlowReaders(200)), 8),
+            Self::FirstByte => (Way::Plain, fresh(Pace::Fixed(100)), 16),
+            Self::ConnectHalf => (Way::Plain, fresh(Pace::Percent(50, Self::Connect8)), 64),
+            Self::Reload => (Way::Plain, fresh(Pace::Fixed(500)), 64),
+            Self::TlsHalf => (Way::Ecdsa, paced(64, Pace::Percent(50, Self::TlsSmall32)), 32),
+            Self::TlsFirstByte => (Way::Ecdsa, fresh(Pace::Fixed(50)), 16),
+            Self::TlsConnectHalf => (Way::Ecdsa, fresh(Pace::Percent(50, Self::FullEcdsa8)), 64),
+            Self::Scale1 => (Way::Plain, SMALL, 1),
+            Self::Scale8 => (Way::Plain, SMALL, 8),
+            Self::Scale64 => (Way::Plain, SMALL, 64),
+            Self::Scale512 => (Way::Plain, SMALL, 512),
+            Self::Scale4000 => (Way::Plain, SMALL, 4_000),
+            Self::Idle9000 => (Way::Plain, beside(1_000, Beside::Idle(9_000)), 8),
+            Self::FarUp => (Way::Far, UP, 1),
+            Self::FarDown => (Way::Far, DOWN, 1),
+            Self::FarFirstByte => (Way::Far, fresh(Pace::Fixed(20)), 16),
         }
     }
 
     pub(super) fn unit(self) -> Unit {
         match self.work() {
-            Work::Exchange(_) => Unit::Requests,
+            Work::Exchange(_) | Work::Paced(..) => Unit::Requests,
             Work::Bulk { .. } => Unit::Bytes,
-            Work::Connect(_) | Work::Resume(_) => Unit::Connections,
+            Work::Connect(_) | Work::Resume(_) | Work::Fresh(..) => Unit::Connections,
         }
     }
 }

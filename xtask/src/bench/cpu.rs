@@ -1,8 +1,8 @@
 //! CPU time, as the kernel accounts it: of a process with its threads and children, and of the
-//! whole machine. Kernel threads that work for a process are only in the latter.
+//! whole machine. Kernel threads that work for a process are only in the latter, and what the host of a virtual
+//! machine gave to others.
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -33,23 +33,68 @@ impl Tree {
         Ok(Self(tree))
     }
 
-    /// Seconds used so far, in user mode and in the kernel.
+    /// The processes, by id; the root first.
+    pub(super) fn members(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// Seconds used so far, in user mode and in the kernel. What a member that has ended had used is its parent's.
     pub(super) fn seconds(&self) -> Result<f64> {
         let mut ticks = 0;
-        for pid in &self.0 {
+        for (at, pid) in self.0.iter().enumerate() {
             let path = format!("/proc/{pid}/stat");
-            let stat = fs::read_to_string(&path).with_context(|| path.clone())?;
-            ticks += used(&stat).with_context(|| path.clone())?;
+            match fs::read_to_string(&path) {
+                Ok(stat) => ticks += used(&stat).with_context(|| path.clone())?,
+                Err(error) if at == 0 => return Err(error).with_context(|| path.clone()),
+                Err(_) => {}
+            }
         }
         Ok(to_seconds(ticks))
     }
 }
 
-/// Seconds that all processors together were not idle, since boot.
-pub(super) fn machine() -> Result<f64> {
-    let path = Path::new("/proc/stat");
-    let stat = fs::read_to_string(path).context("/proc/stat")?;
-    Ok(to_seconds(busy(&stat).context("/proc/stat has no line `cpu`")?))
+/// What became of all processors' time together, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Processors {
+    /// In which they were not idle.
+    pub(super) busy: f64,
+    /// In which they had something to do and their host let others run.
+    stolen: f64,
+    /// All of it.
+    whole: f64,
+}
+
+impl Processors {
+    /// Since boot.
+    pub(super) fn now() -> Result<Self> {
+        let stat = fs::read_to_string("/proc/stat").context("/proc/stat")?;
+        Self::read(&stat).context("/proc/stat has no line `cpu`")
+    }
+
+    /// Since an earlier time.
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self {
+            busy: self.busy - earlier.busy,
+            stolen: self.stolen - earlier.stolen,
+            whole: self.whole - earlier.whole,
+        }
+    }
+
+    /// The share that the host gave to others.
+    pub(super) fn share_stolen(self) -> f64 {
+        // Between two ticks nothing is known.
+        if self.whole > 0.0 { self.stolen / self.whole } else { 0.0 }
+    }
+
+    fn read(stat: &str) -> Option<Self> {
+        let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+        let ticks: Vec<u64> = line.split_whitespace().map_while(|n| n.parse().ok()).collect();
+        // What guests used is in user and nice too.
+        let [user, nice, system, _idle, _wait, irq, softirq, stolen] = *ticks.first_chunk()?;
+        let whole = ticks[..8].iter().sum();
+        let busy = user + nice + system + irq + softirq;
+        Some(Self { busy: to_seconds(busy), stolen: to_seconds(stolen), whole: to_seconds(whole) })
+    }
 }
 
 /// Field `number` of /proc/PID/stat, from 1 as in proc(5).
@@ -64,13 +109,6 @@ fn used(stat: &str) -> Option<u64> {
     (14..=17).map(|number| field(stat, number)).sum()
 }
 
-/// user, nice, system, irq and softirq: neither idle nor waiting, nor stolen by the hypervisor.
-fn busy(stat: &str) -> Option<u64> {
-    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let ticks: Vec<u64> = line.split_whitespace().map_while(|n| n.parse().ok()).collect();
-    [0, 1, 2, 5, 6].iter().map(|&at| ticks.get(at)).sum()
-}
-
 #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are millions of years")]
 fn to_seconds(ticks: u64) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
@@ -78,7 +116,7 @@ fn to_seconds(ticks: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tree, busy, field, machine, used};
+    use super::{Processors, Tree, field, to_seconds, used};
 
     const STAT: &str = "42 (tmux: (x) y) S 7 42 42 0 -1 4194560 100 0 0 0 11 22 3 4 20 0 1 0 12345 1 2";
 
@@ -90,15 +128,22 @@ mod tests {
     }
 
     #[test]
-    fn leaves_out_idle_wait_and_stolen_time() {
-        assert_eq!(busy("cpu  1 2 4 1000 1000 8 16 1000 0 0\ncpu0 9 9 9"), Some(31));
-        assert_eq!(busy("intr 5"), None);
+    fn tells_busy_idle_and_stolen_time_apart() {
+        let read = |stat| Processors::read(stat);
+        let earlier = read("cpu  1 2 4 1000 1000 8 16 969 0 0\ncpu0 9 9 9").unwrap();
+        assert!(
+            (earlier.busy - to_seconds(31)).abs() < 1e-9 && (earlier.share_stolen() - 0.323).abs() < 1e-9
+        );
+        let later = read("cpu  51 2 4 1040 1000 8 16 979 50 0").unwrap().since(earlier);
+        assert!((later.busy - to_seconds(50)).abs() < 1e-9 && (later.share_stolen() - 0.1).abs() < 1e-9);
+        assert!(earlier.since(earlier).share_stolen().abs() < 1e-9);
+        assert!(read("intr 5").is_none() && read("cpu  1 2 3").is_none());
     }
 
     #[test]
     fn counts_this_process() {
         let tree = Tree::of(std::process::id()).unwrap();
         assert!(tree.seconds().unwrap() >= 0.0);
-        assert!(machine().unwrap() > 0.0);
+        assert!(Processors::now().unwrap().busy > 0.0);
     }
 }

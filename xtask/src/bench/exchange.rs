@@ -1,9 +1,10 @@
 //! The client's side of requests and replies: every reply must equal its request.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -37,9 +38,12 @@ impl Client {
     }
 
     /// Reads once; whether the reply is whole, and then it is also right.
-    fn receive(&mut self) -> Result<bool> {
+    pub(super) fn receive(&mut self) -> Result<bool> {
         let n = self.stream.read(&mut self.reply[self.have..]).context("reading a reply")?;
-        ensure!(n > 0, "the connection ended before reply {}", self.number);
+        if n == 0 {
+            let end = Error::new(std::io::Error::from(ErrorKind::UnexpectedEof));
+            return Err(end.context(format!("the connection ended before reply {}", self.number)));
+        }
         self.have += n;
         if self.have < self.reply.len() {
             return Ok(false);
@@ -64,6 +68,12 @@ impl Client {
     }
 }
 
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
 /// Exchanges over these clients until `end`; how many replies came.
 pub(super) fn run(clients: &mut [Client], end: Instant) -> Result<u64> {
     if let [client] = clients {
@@ -81,7 +91,7 @@ pub(super) fn run(clients: &mut [Client], end: Instant) -> Result<u64> {
 fn many(clients: &mut [Client], end: Instant) -> Result<u64> {
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     for (i, client) in clients.iter_mut().enumerate() {
-        epoll::add(&epoll, &client.stream, EventData::new_u64(i as u64), EventFlags::IN)?;
+        epoll::add(&epoll, &*client, EventData::new_u64(i as u64), EventFlags::IN)?;
         client.send()?;
     }
     let patience = Timespec::try_from(PATIENCE)?;

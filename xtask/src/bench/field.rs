@@ -8,9 +8,10 @@ use anyhow::{Context, Result, ensure};
 
 use super::backend;
 use super::cpu::Tree;
+use super::line::Line;
 use super::peers::{Peer, Place, Route};
 use super::service::Service;
-use super::suite::Suite;
+use super::suite::{Suite, folder};
 
 /// What runs while samples are taken.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Field {
     /// Peers that could not be had, and why.
     pub(super) absent: Vec<(Peer, String)>,
     pub(super) backend: Service,
+    /// Between the clients and all of these, where they are far.
+    pub(super) line: Option<Line>,
 }
 
 /// A peer that serves.
@@ -26,8 +29,6 @@ pub(super) struct Field {
 pub(super) struct Running {
     pub(super) peer: Peer,
     pub(super) version: String,
-    /// Its own processes; the direct way has none.
-    pub(super) tree: Option<Tree>,
     /// It ended, and that was reported.
     pub(super) gone: bool,
     service: Option<Service>,
@@ -36,6 +37,8 @@ pub(super) struct Running {
 impl Field {
     /// Starts the backend and these peers. One that fails is left out, and that is said.
     pub(super) fn start(suite: Suite, peers: &[Peer], folder: &Path, cores: usize) -> Result<Self> {
+        // First: the backend listens at its near end.
+        let line = (suite == Suite::Delay).then(|| Line::lay(folder)).transpose()?;
         let mut command = itself("backend")?;
         let mut backs: Vec<_> =
             peers.iter().flat_map(|peer| suite.ways().iter().map(|way| peer.back(*way))).collect();
@@ -46,7 +49,7 @@ impl Field {
         }
         let mut backend = Service::start("backend", &command, folder)?;
         backend.await_ready(backs.into_iter()).context("the backend")?;
-        let mut field = Self { peers: Vec::new(), absent: Vec::new(), backend };
+        let mut field = Self { peers: Vec::new(), absent: Vec::new(), backend, line };
         for &peer in peers {
             match Running::start(suite, peer, folder, cores) {
                 Ok(running) => field.peers.push(running),
@@ -65,16 +68,25 @@ impl Running {
     fn start(suite: Suite, peer: Peer, folder: &Path, cores: usize) -> Result<Self> {
         let routes: Vec<Route> = suite.ways().iter().map(|way| peer.route(*way)).collect();
         let place = Place { routes: &routes, folder, cores };
-        let (service, tree) = match peer.command(place)? {
-            None => (None, None),
+        let service = match peer.command(place)? {
+            None => None,
             Some(command) => {
                 let mut service = Service::start(&peer.name(), &command, folder)?;
-                let tree =
-                    service.await_ready(routes.iter().map(|route| (route.front, route.way.inside())))?;
-                (Some(service), Some(tree))
+                service.await_ready(routes.iter().map(|route| (route.front, route.way.inside())))?;
+                Some(service)
             }
         };
-        Ok(Self { peer, version: peer.version(), tree, gone: false, service })
+        Ok(Self { peer, version: peer.version(), gone: false, service })
+    }
+
+    /// Its own processes as they are now; the direct way has none.
+    pub(super) fn tree(&self) -> Result<Option<Tree>> {
+        self.service.as_ref().map(|service| Tree::of(service.id())).transpose()
+    }
+
+    /// Lets it read its configuration again, the `turn`th time.
+    pub(super) fn reload(&self, turn: usize) -> Result<()> {
+        self.service.as_ref().map_or(Ok(()), |service| self.peer.reload(service, &folder(), turn))
     }
 
     /// How it ended, if it did.

@@ -1,6 +1,5 @@
 //! A network of the bench's own: every port is free, and nothing else is on its loopback.
 
-use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -12,13 +11,11 @@ use crate::cmd;
 /// Room for a client's and a proxy's connections to linger in TIME_WAIT; listeners are below.
 const PORTS: &str = "10000 65535";
 
-/// This bench again, as root and in a network of its own, with the arguments it was given.
-pub(super) fn enter(load: &Path) -> Result<Command> {
+/// This bench again, as root and in a network of its own, with these arguments.
+pub(super) fn enter(load: &Path, arguments: &[String]) -> Result<Command> {
     let target = cmd::target_dir();
     let mut command = cmd::as_root("unshare", &[("CARGO_TARGET_DIR", &target.to_string_lossy())])?;
-    // What follows `bench` on our own command line.
-    let ours = env::args_os().skip_while(|arg| arg != "bench").skip(1);
-    command.args(["--net", "--"]).arg(load).args(["bench-part", "inside"]).args(ours);
+    command.args(["--net", "--"]).arg(load).args(["bench-part", "inside"]).args(arguments);
     Ok(command)
 }
 

@@ -1,13 +1,15 @@
 //! The report as Markdown.
 
-use std::fmt::Write as _;
-
 use super::case::Case;
+use super::latency::NAMED;
+use super::line;
 use super::machine::Machine;
 use super::peers::Peer;
 use super::rounds::{Plan, Results};
 use super::stats::Spread;
 use super::suite::Suite;
+use super::summary::Lost;
+use super::tables::{kibibytes, millis, number, ratio, row, seconds, table};
 use super::tls;
 
 /// What a report is about.
@@ -25,7 +27,9 @@ pub(super) struct Report<'a> {
 impl Report<'_> {
     /// All of it.
     pub(super) fn markdown(&self) -> String {
-        [self.head(), self.rates(), self.costs(), self.failures()].concat()
+        let parts =
+            [self.head(), self.rates(), self.latencies(), self.memory(), self.costs(), self.failures()];
+        parts.concat()
     }
 
     fn head(&self) -> String {
@@ -38,17 +42,31 @@ impl Report<'_> {
             .collect();
         let absent: Vec<_> =
             self.absent.iter().map(|(peer, why)| format!("- {}: left out: {why}", peer.name())).collect();
-        let tls = match self.plan.suite {
-            Suite::Cleartext => String::new(),
-            Suite::Tls => format!(", {}", tls::WHAT),
+        let what = match self.plan.suite {
+            Suite::Cleartext | Suite::Latency | Suite::Scale => String::new(),
+            Suite::Tls | Suite::TlsLatency => format!(", {}", tls::WHAT),
+            Suite::Delay => format!(", {}", line::WHAT),
         };
         format!(
-            "{date}, {kernel}, {cores} × {processor}, {memory_gib} GiB, TCP {congestion}{tls}; commit {commit}; {} rounds of {:.1} s, seed {}\n\n{}\n\n",
+            "{date}, {kernel}, {cores} × {processor}, {memory_gib} GiB, TCP {congestion}{what}; commit {commit}; {} rounds of {:.1} s, seed {}; {}\n\n{}\n\n",
             self.plan.rounds,
             self.plan.time.as_secs_f64(),
             self.plan.seed,
+            self.stolen(),
             [versions, absent].concat().join("\n"),
         )
+    }
+
+    /// What the host of this virtual machine kept from it.
+    pub(super) fn stolen(&self) -> String {
+        self.results.stolen().map_or_else(String::new, |it| {
+            format!(
+                "the host took {:.1} % of the processors' time ({:.1}–{:.1})",
+                it.median * 100.0,
+                it.min * 100.0,
+                it.max * 100.0
+            )
+        })
     }
 
     /// Median, smallest and largest, and for ours the ratio to the best of the others.
@@ -56,12 +74,67 @@ impl Report<'_> {
         let ours: Vec<Peer> = self.names().filter(|peer| peer.is_ours()).collect();
         let ratios = ours.iter().map(|peer| format!("{} ÷ best other", peer.name()));
         let titles = self.names().map(Peer::name).chain(ratios);
-        let rows = self.plan.cases.iter().map(|&case| {
+        let closed: Vec<_> = self.plan.cases.iter().filter(|case| case.pace().is_none()).collect();
+        if closed.is_empty() {
+            return String::new();
+        }
+        let rows = closed.into_iter().map(|&case| {
             let rates = self.names().map(|peer| self.rate(case, peer));
             let ratios = ours.iter().map(|&peer| ratio(self.results.ratio(case, peer)));
             row(&case.name(), case.unit().rate().0, rates.chain(ratios))
         });
         table("Rate: median (min–max, ±MAD)", titles, rows)
+    }
+
+    /// How long after they were due requests were answered, all rounds together.
+    fn latencies(&self) -> String {
+        let paced: Vec<_> = self.plan.cases.iter().filter(|case| case.pace().is_some()).collect();
+        if paced.is_empty() {
+            return String::new();
+        }
+        let columns =
+            NAMED.iter().map(|(name, _)| *name).chain(["max", "not answered", "lost", "beside, Gbit/s"]);
+        let rows = paced.into_iter().flat_map(|&case| {
+            self.names().filter_map(move |peer| {
+                let latency = self.results.latency(case, peer)?;
+                let quantiles = NAMED.iter().map(|(_, part)| *part).chain([1.0]);
+                let quantiles = quantiles.map(|part| millis(latency.quantile(part)));
+                let Lost { unanswered, failed, .. } = self.results.lost(case, peer);
+                let beside = self.results.beside(case, peer).map_or_else(String::new, |it| number(it.median));
+                let rest = [unanswered.to_string(), failed.to_string(), beside];
+                let name = format!("{}, {}", case.name(), peer.name());
+                let rate = format!("{} /s", self.results.due(case)?);
+                Some(row(&name, &rate, quantiles.chain(rest)))
+            })
+        });
+        let title = "Latency in ms, from when a request was due (the load generator shares the processors, and its own \
+                     delays are in all)";
+        table(title, columns.map(str::to_owned), rows)
+    }
+
+    /// What a connection takes that is held.
+    fn memory(&self) -> String {
+        let held: Vec<_> = self.plan.cases.iter().filter(|case| case.held().is_some()).collect();
+        if held.is_empty() {
+            return String::new();
+        }
+        let rows = held.into_iter().map(|&case| {
+            let cells = self.names().map(|peer| self.held(case, peer));
+            row(&case.name(), "connection", cells)
+        });
+        table(
+            "Memory in KiB: the peer's own / the whole machine's, medians",
+            self.names().map(Peer::name),
+            rows,
+        )
+    }
+
+    /// Its own memory, and the machine's, per connection.
+    pub(super) fn held(&self, case: Case, peer: Peer) -> String {
+        let (own, whole) = (self.results.own_memory(case, peer), self.results.whole_memory(case, peer));
+        let [own, whole] =
+            [own, whole].map(|it| it.map_or_else(|| "–".to_owned(), |it| kibibytes(it.median)));
+        format!("{own} / {whole}")
     }
 
     /// CPU seconds of the peer itself, and of the whole machine.
@@ -104,57 +177,8 @@ impl Report<'_> {
         format!("{failed}{rate}")
     }
 
-    fn names(&self) -> impl Iterator<Item = Peer> {
+    /// Those that ran, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = Peer> {
         self.peers.iter().map(|(peer, _)| *peer)
     }
-}
-
-/// A ratio, marked when its spread includes 1.
-fn ratio(spread: Option<Spread>) -> String {
-    spread.map_or_else(String::new, |spread| {
-        let mark = if spread.swallows(1.0) { "≈ " } else { "" };
-        format!("{mark}**{:.2}** ({:.2}–{:.2})", spread.median, spread.min, spread.max)
-    })
-}
-
-fn seconds(spread: Option<Spread>) -> String {
-    spread.map_or_else(
-        || "–".to_owned(),
-        |spread| match spread.median {
-            // Of the kernel relay's own seconds little would be left otherwise.
-            median @ ..0.0095 => format!("{median:.4}"),
-            median => format!("{median:.3}"),
-        },
-    )
-}
-
-/// Three digits or so.
-fn number(value: f64) -> String {
-    match value {
-        100_000.0.. => format!("{:.0}k", value / 1e3),
-        1_000.0.. => format!("{:.1}k", value / 1e3),
-        100.0.. => format!("{value:.0}"),
-        10.0.. => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
-}
-
-fn table(title: &str, columns: impl Iterator<Item = String>, rows: impl Iterator<Item = String>) -> String {
-    let columns: Vec<String> = columns.collect();
-    let mut text = format!("{title}:\n\n| case | per | {} |\n|---|---|", columns.join(" | "));
-    text.push_str(&"---:|".repeat(columns.len()));
-    text.push('\n');
-    text.extend(rows);
-    text.push('\n');
-    text
-}
-
-fn row(case: &str, unit: &str, cells: impl Iterator<Item = String>) -> String {
-    let mut text = format!("| {case} | {unit} |");
-    for cell in cells {
-        // Writing to a string does not fail.
-        let _ = write!(text, " {cell} |");
-    }
-    text.push('\n');
-    text
 }

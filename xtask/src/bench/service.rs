@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::cpu::Tree;
 use super::load;
 use super::tls::Key;
 
@@ -19,6 +18,9 @@ const START: Duration = Duration::from_secs(20);
 
 /// How long a process may take to end in order.
 const END: Duration = Duration::from_secs(3);
+
+/// Lines of a log that tell what is wrong; hundreds of connections may end alike.
+const NEWS: usize = 5;
 
 /// A running process; ended when dropped.
 #[derive(Debug)]
@@ -50,15 +52,15 @@ impl Service {
         Ok(Self { child, log, heard: 0 })
     }
 
-    /// Waits until an exchange through each of these succeeds, in TLS where a certificate is named; what runs then.
+    /// Waits until an exchange through each of these succeeds, in TLS where a certificate is named.
     pub(super) fn await_ready(
         &mut self,
         fronts: impl Iterator<Item = (SocketAddr, Option<Key>)>,
-    ) -> Result<Tree> {
+    ) -> Result<()> {
         for (front, key) in fronts {
             self.await_one(front, key)?;
         }
-        Tree::of(self.child.id())
+        Ok(())
     }
 
     fn await_one(&mut self, front: SocketAddr, key: Option<Key>) -> Result<()> {
@@ -75,18 +77,35 @@ impl Service {
         }
     }
 
+    /// Its process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        let pid =
+            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process without id")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
     /// How it ended, if it did.
     pub(super) fn epitaph(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok()??;
         Some(format!("it ended with {status}: {}", self.last_words()))
     }
 
-    /// What it has logged since this was last asked.
+    /// The first of what it has logged since this was last asked.
     pub(super) fn news(&mut self) -> Option<String> {
         let text = fs::read_to_string(&self.log).ok()?;
-        let news = text.get(self.heard..)?.trim().to_owned();
+        let news: Vec<_> = text.get(self.heard..)?.trim().lines().take(NEWS).collect();
         self.heard = text.len();
-        (!news.is_empty()).then_some(news)
+        (!news.is_empty()).then(|| news.join(" / "))
+    }
+
+    /// Whether it has logged this.
+    pub(super) fn says(&self, word: &str) -> bool {
+        fs::read_to_string(&self.log).is_ok_and(|text| text.contains(word))
     }
 
     /// The end of its log.
@@ -99,10 +118,8 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended already; then there is nothing to do.
-            let _ = kill_process(pid, Signal::TERM);
-        }
+        // It may have ended already; then there is nothing to do.
+        let _ = self.signal(Signal::TERM);
         let deadline = Instant::now() + END;
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {

@@ -1,5 +1,8 @@
 //! What a peer does with a connection: how it comes in, and how it goes out.
 
+use std::net::Ipv4Addr;
+
+use super::line;
 use super::tls::Key;
 
 /// A listener's job.
@@ -13,6 +16,8 @@ pub(super) enum Way {
     Rsa,
     /// TLS in with an ECDSA certificate, TLS out.
     Again,
+    /// Cleartext in over a long line, cleartext out.
+    Far,
 }
 
 impl Way {
@@ -23,13 +28,19 @@ impl Way {
             Self::Ecdsa => "ecdsa",
             Self::Rsa => "rsa",
             Self::Again => "again",
+            Self::Far => "far",
         }
+    }
+
+    /// Where a client finds it.
+    pub(super) fn host(self) -> Ipv4Addr {
+        if self == Self::Far { line::NEAR } else { Ipv4Addr::LOCALHOST }
     }
 
     /// The certificate that clients are shown; none in cleartext.
     pub(super) fn inside(self) -> Option<Key> {
         match self {
-            Self::Plain => None,
+            Self::Plain | Self::Far => None,
             Self::Ecdsa | Self::Again => Some(Key::Ecdsa),
             Self::Rsa => Some(Key::Rsa),
         }

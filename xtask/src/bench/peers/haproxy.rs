@@ -14,19 +14,22 @@ pub(super) fn command(place: Place<'_>) -> Result<Command> {
     let file = place.folder.join("haproxy.cfg");
     fs::write(&file, config(place))?;
     let mut command = Command::new("haproxy");
-    command.arg("-db").arg("-f").arg(file);
+    // With a master, which takes the signal to reload and hands the listening sockets on.
+    command.args(["-W", "-db"]).arg("-f").arg(file);
     Ok(command)
 }
 
 /// A thread per core with a listening socket each, buffers of 64 KiB where it does not splice,
-/// pipes of 1 MiB where it does. It sets TCP_NODELAY by itself. Tickets, and sessions kept for the backend, are its
+/// pipes of 1 MiB where it does, and as many connections as 20,000 descriptors allow. It sets TCP_NODELAY by itself. Tickets, and sessions kept for the backend, are its
 /// default.
 fn config(place: Place<'_>) -> String {
-    let cores = place.cores;
+    let (cores, socket) = (place.cores, place.folder.join("haproxy.sock"));
     let head = format!(
-        "global\n  nbthread {cores}\n  maxconn 4096\n  tune.bufsize 65536\n  tune.pipesize 1048576\n\
+        "global\n  nbthread {cores}\n  maxconn 9500\n  maxpipes 256\n  stats socket {} expose-fd listeners\n  \
+         tune.bufsize 65536\n  tune.pipesize 1048576\n\
          defaults\n  mode tcp\n  option splice-auto\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\
-"
+",
+        socket.display()
     );
     place.routes.iter().fold(head, |head, route| head + &listen(*route, place.folder))
 }

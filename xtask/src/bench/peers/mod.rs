@@ -12,7 +12,9 @@ use std::process::Command;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use rustix::process::Signal;
 
+use super::service::Service;
 use super::tls::Key;
 use super::way::Way;
 
@@ -69,6 +71,19 @@ impl Peer {
         self.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default()
     }
 
+    /// As in README.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::SluiceKernel => "sluice, kernel",
+            Self::SluiceSplice => "sluice, splice",
+            Self::Haproxy => "HAProxy",
+            Self::Nginx => "nginx",
+            Self::Envoy => "Envoy",
+            Self::Sluice => "sluice",
+        }
+    }
+
     /// Whether it is what this project makes.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, Self::SluiceKernel | Self::SluiceSplice | Self::Sluice)
@@ -83,7 +98,7 @@ impl Peer {
     pub(super) fn front(self, way: Way) -> SocketAddr {
         match self {
             Self::Direct => self.back(way).0,
-            _ => local(7000 + 10 * way as u16 + self as u16),
+            _ => SocketAddr::from((way.host(), 7000 + 10 * way as u16 + self as u16)),
         }
     }
 
@@ -96,7 +111,8 @@ impl Peer {
             Some(Key::Ecdsa) => 7110,
             Some(Key::Rsa) => 7120,
         };
-        (local(port + self as u16), key)
+        let host = if self == Self::Direct { way.host() } else { Ipv4Addr::LOCALHOST };
+        (SocketAddr::from((host, port + self as u16)), key)
     }
 
     /// Both.
@@ -117,6 +133,24 @@ impl Peer {
         }))
     }
 
+    /// Whether it reads its configuration again when it is told. Envoy does not: it asks a server for changes, or
+    /// looks for them in files of another kind, and is started anew for the rest.
+    pub(super) fn can_reload(self) -> bool {
+        self != Self::Envoy
+    }
+
+    /// Lets it, the `turn`th time. sluice notices a change of its file, which the others do not.
+    pub(super) fn reload(self, service: &Service, folder: &Path, turn: usize) -> Result<()> {
+        match self {
+            Self::Direct | Self::Envoy => Ok(()),
+            Self::SluiceKernel | Self::SluiceSplice | Self::Sluice => {
+                sluice::change(&self.name(), folder, turn)
+            }
+            Self::Haproxy => service.signal(Signal::USR2),
+            Self::Nginx => service.signal(Signal::HUP),
+        }
+    }
+
     /// What it calls its version.
     pub(super) fn version(self) -> String {
         match self {
@@ -132,10 +166,6 @@ impl Peer {
                 .map_or_else(|| "unknown".to_owned(), |(_, version)| version.to_owned()),
         }
     }
-}
-
-fn local(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 /// The first line with anything in it; nginx answers on standard error.

@@ -23,12 +23,13 @@ pub(super) fn command(place: Place<'_>) -> Result<Command> {
     Ok(command)
 }
 
-/// A worker per core with a listening socket each, buffers of 64 KiB.
+/// A worker per core with a listening socket each, buffers of 64 KiB, and as many connections as 20,000 descriptors
+/// allow: it counts both sides.
 fn config(place: Place<'_>) -> String {
     let Place { cores, folder, .. } = place;
     let head = format!(
         "load_module {MODULE};\nuser root;\ndaemon off;\npid {}/nginx.pid;\nworker_processes {cores};\n\
-         events {{ worker_connections 4096; multi_accept on; }}\n\
+         events {{ worker_connections 19000; multi_accept on; }}\n\
          stream {{\n",
         folder.display()
     );

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Place, Route};
 use crate::bench::way::Way;
@@ -13,15 +13,18 @@ use crate::cmd;
 /// What the others do not do either: no endpoint, no line per connection.
 const RUN: [&str; 5] = ["run", "--admin", "none", "--access-log", "none"];
 
+/// An hour, as with the others, and what a reload changes.
+const IDLE: &str = "idle_timeout_ms: ";
+
 /// The release build.
 pub(in crate::bench) fn program() -> PathBuf {
     cmd::target_dir().join("release/sluice")
 }
 
 pub(super) fn command(name: &str, relay: &str, place: Place<'_>) -> Result<Command> {
-    let file = place.folder.join(format!("{name}.yaml"));
+    let file = file(name, place.folder);
     let documents: Vec<String> = match place.routes {
-        [only] if only.way == Way::Plain => vec![plain(relay, *only)],
+        [only] if only.way.inside().is_none() => vec![plain(relay, *only)],
         routes => routes.iter().map(|route| tls(*route, place.folder)).collect(),
     };
     fs::write(&file, documents.concat())?;
@@ -30,12 +33,26 @@ pub(super) fn command(name: &str, relay: &str, place: Place<'_>) -> Result<Comma
     Ok(command)
 }
 
+fn file(name: &str, folder: &Path) -> PathBuf {
+    folder.join(format!("{name}.yaml"))
+}
+
+/// Declares another idle timeout, hardly longer, in one step as an editor or Kubernetes would. sluice watches.
+pub(super) fn change(name: &str, folder: &Path, turn: usize) -> Result<()> {
+    let (file, new) = (file(name, folder), folder.join(format!("{name}.new")));
+    let text = fs::read_to_string(&file)?;
+    let (before, rest) = text.split_once(IDLE).context("a mapping without idle timeout")?;
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    fs::write(&new, format!("{before}{IDLE}{}{after}", 3_600_000 + turn))?;
+    Ok(fs::rename(new, file)?)
+}
+
 fn plain(relay: &str, Route { front, back, .. }: Route) -> String {
     format!(
         "apiVersion: getambassador.io/v3alpha1\n\
          kind: TCPMapping\n\
          metadata: {{name: bench, annotations: {{sluice.dev/relay: {relay}}}}}\n\
-         spec: {{address: {}, port: {}, service: \"{back}\"}}\n",
+         spec: {{address: {}, port: {}, service: \"{back}\", {IDLE}3600000}}\n",
         front.ip(),
         front.port(),
     )
