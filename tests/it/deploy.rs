@@ -145,6 +145,7 @@ fn the_unit_grants_what_the_manifests_do() {
         let granted = unit.lines().find_map(|line| line.strip_prefix(key)).unwrap();
         assert_eq!(granted, "CAP_BPF CAP_NET_ADMIN CAP_NET_BIND_SERVICE");
     }
+    assert!(unit.contains("\nType=notify\n"));
     let value = |name: &str| {
         let key = format!("{name}=");
         unit.lines().find_map(|line| line.trim_start_matches("Environment=").strip_prefix(&key)).unwrap()

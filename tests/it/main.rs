@@ -19,4 +19,5 @@ mod gateway;
 mod kong;
 mod log_sinks;
 mod proxy_protocol;
+mod supervised;
 mod tls;

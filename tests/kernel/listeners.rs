@@ -67,9 +67,11 @@ fn addresses_share_a_port_and_the_closest_serves() {
     let mut sluice = Builder::new(&yaml).start();
     let said = |front: &str| String::from_utf8(read_all(&mut connect(front))).unwrap();
     let fronts = ["127.0.0.1:7000", "127.0.0.2:7000", "127.0.0.3:7000", "[::1]:7000", "[fd00::1]:7000"];
-    assert_eq!(fronts.map(said), names);
-    let listeners: Vec<_> = fronts.iter().map(|_| sluice.closed()["listener"].clone()).collect();
-    assert_eq!(listeners, ["127.0.0.1:7000", "127.0.0.2:7000", "0.0.0.0:7000", "[::1]:7000", "[::]:7000"]);
+    let listeners = ["127.0.0.1:7000", "127.0.0.2:7000", "0.0.0.0:7000", "[::1]:7000", "[::]:7000"];
+    for ((front, name), listener) in fronts.into_iter().zip(names).zip(listeners) {
+        assert_eq!(said(front), name);
+        assert_eq!(sluice.closed()["listener"], listener);
+    }
 
     // An address that goes leaves its port to the wildcard, and takes it back.
     sluice.reload(&(mapping("any4", "", "127.0.0.1:7013") + &mapping("two", "127.0.0.2", "127.0.0.1:7012")));
@@ -138,7 +140,9 @@ fn an_address_in_use_names_who_has_it_and_is_taken_when_free() {
     Backend::named(BACK, "here");
     let holder = TcpListener::bind("0.0.0.0:7000").unwrap();
     let yaml = Relay::Splice.mapping() + &Relay::Splice.named("other", 7002, BACK, "");
-    let mut sluice = Builder::new(&yaml).flags(&["--admin", ADMIN, "--shards", "3"]).spawn();
+    // Confined it would not see what we, who have more privileges, have open.
+    let flags = ["--admin", ADMIN, "--shards", "3", "--confine", "false"];
+    let mut sluice = Builder::new(&yaml).flags(&flags).spawn();
     let told = sluice.expect_log("127.0.0.1:7000 cannot be bound");
     let us = format!("(pid {}) listens there; stop it, or give the mapping another port", std::process::id());
     assert!(told.contains(&us), "{told}");
@@ -149,6 +153,18 @@ fn an_address_in_use_names_who_has_it_and_is_taken_when_free() {
     sluice.expect_log("bound at last");
     assert_eq!(read_all(&mut connect(FRONT)), b"here");
     assert_eq!(sockets(), [(FRONT.to_owned(), 3), ("127.0.0.1:7002".to_owned(), 3)]);
+}
+
+#[test]
+fn a_holder_with_more_privileges_than_sluice_has_left_is_not_named() {
+    if !ready("a_holder_with_more_privileges_than_sluice_has_left_is_not_named") {
+        return;
+    }
+    let _ours = TcpListener::bind("0.0.0.0:7000").unwrap();
+    let yaml = Relay::Splice.mapping() + &Relay::Splice.named("other", 7002, BACK, "");
+    let mut sluice = Builder::new(&yaml).spawn();
+    let told = sluice.expect_log("127.0.0.1:7000 cannot be bound");
+    assert!(told.contains("; stop what listens there (`ss -ltnp` names it), or"), "{told}");
 }
 
 #[test]

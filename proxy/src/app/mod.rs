@@ -1,8 +1,11 @@
 //! Builds every long-lived part once and wires them: the composition root.
 
 mod admin;
+mod confine;
 mod expiry;
+mod prepare;
 mod privileges;
+mod supervisor;
 mod triggers;
 
 use std::net::SocketAddr;
@@ -18,17 +21,16 @@ use crate::config::load::{Loaded, Loader};
 use crate::config::model::{Config, SocketOptions};
 use crate::config::settings::Settings;
 use crate::conn::{Ctx, Kept, Limiter, Routes, Tracker};
-use crate::descriptors::connection_limit;
 use crate::drain::{StopSignals, drain};
 use crate::listener::Listeners;
 use crate::relay::Relays;
-use crate::relay::kernel::KernelRelay;
 use crate::sinks::Sinks;
 use crate::telemetry::Telemetry;
 use crate::tls::Contexts;
 use crate::upstream::{Dialer, Directory, Resolver};
 use admin::Admin;
 use expiry::Expiry;
+pub use prepare::Prepared;
 use triggers::Triggers;
 
 /// Bad settings, or nothing that could be served (EX_USAGE).
@@ -38,8 +40,8 @@ pub const EXIT_USAGE: u8 = 64;
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop.
-pub async fn run(settings: Settings, telemetry: Telemetry) -> ExitCode {
-    let mut app = match Box::pin(App::start(settings, telemetry)).await {
+pub async fn run(settings: Settings, telemetry: Telemetry, prepared: Prepared) -> ExitCode {
+    let mut app = match Box::pin(App::start(settings, telemetry, prepared)).await {
         Ok(app) => app,
         Err(why) => {
             tracing::error!("{why}");
@@ -80,9 +82,10 @@ struct App {
 }
 
 impl App {
-    async fn start(settings: Settings, telemetry: Telemetry) -> Result<Self, StartError> {
-        let (limit, too_many) = connection_limit(settings.limits.connections);
-        if let Some(most) = too_many {
+    async fn start(settings: Settings, telemetry: Telemetry, prepared: Prepared) -> Result<Self, StartError> {
+        prepared.tell();
+        let limit = prepared.limit;
+        if let Some(most) = prepared.too_many {
             let wanted = settings.limits.connections;
             tracing::warn!(wanted, most, "the descriptor limit allows fewer connections than configured");
         }
@@ -111,7 +114,7 @@ impl App {
             let paths: Vec<_> = settings.paths.iter().map(|p| p.display().to_string()).collect();
             return Err(StartError::NothingToServe(paths.join(", ")));
         }
-        let relays = Relays::new(start_kernel_relay(&settings, limit).await);
+        let relays = Relays::new(prepared.kernel_relay().await);
         let routes = compile(&loaded.config, None, &relays);
         let ctx = Arc::new(Ctx {
             tracker,
@@ -154,6 +157,7 @@ impl App {
         expiry.watch(&loaded.config);
         state.serving(loaded);
         tracing::info!(listeners = addresses.len(), connections = limit, "serving");
+        supervisor::ready(addresses.len());
         Ok(Self {
             settings,
             telemetry,
@@ -184,6 +188,7 @@ impl App {
             }
         }
         self.state.draining();
+        supervisor::stopping(self.ctx.tracker.active());
         self.listeners.close().await;
         drain(&self.ctx.tracker, self.settings.drain, &self.ctx.stop, &mut self.stop_signals).await;
         self.sinks.flush(LAST_LINES).await;
@@ -192,6 +197,7 @@ impl App {
     /// Swaps the table; live connections keep the one they started with. Addresses that come are bound before
     /// the swap and accepted from after it, those that go are given up before: a client finds its route.
     async fn reload(&mut self, why: &str) {
+        supervisor::reloading();
         let loaded = load(&mut self.loader);
         let before = self.ctx.routes();
         let after = compile(&loaded.config, Some(&before), &self.ctx.relays);
@@ -217,6 +223,7 @@ impl App {
             mappings = self.ctx.routes().targets().count(),
             "reloaded"
         );
+        supervisor::ready(addresses.len());
     }
 
     fn switch(&self, on: bool) {
@@ -267,15 +274,4 @@ fn load(loader: &mut Loader) -> Loaded {
         diagnostic.log();
     }
     loaded
-}
-
-async fn start_kernel_relay(settings: &Settings, connections: u32) -> Option<KernelRelay> {
-    match KernelRelay::start(&settings.kernel, connections, settings.log.kernel).await {
-        Ok(kernel) => Some(kernel),
-        Err(error) => {
-            let error = anyhow::Error::new(error);
-            tracing::warn!("relaying in userspace: {}: {error:#}", privileges::hint(&error));
-            None
-        }
-    }
 }

@@ -10,11 +10,11 @@ const NEEDED: [(&str, CapabilitySet); 2] = [
     ("CAP_NET_ADMIN", CapabilitySet::NET_ADMIN),
 ];
 
-/// Why there is no kernel relay, in the words of those who grant privileges.
-pub(super) fn hint(error: &anyhow::Error) -> String {
+/// Why there is no kernel relay, in the words of those who grant privileges; `own` are those at start.
+pub(super) fn hint(error: &anyhow::Error, own: Option<CapabilitySets>) -> String {
     let refused = |cause: &io::Error| cause.kind() == io::ErrorKind::PermissionDenied;
     if error.chain().any(|cause| cause.downcast_ref().is_some_and(refused)) {
-        refusal(rustix::thread::capabilities(None).ok())
+        refusal(own)
     } else {
         "`sluice doctor` says what is missing".to_owned()
     }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn privileges_are_no_matter_of_other_errors() {
-        let told = hint(&anyhow::anyhow!("this build has none"));
+        let told = hint(&anyhow::anyhow!("this build has none"), None);
         assert_eq!(told, "`sluice doctor` says what is missing");
     }
 

@@ -143,7 +143,7 @@ fn lay(says: &Overrides, settings: &mut Settings) {
 }
 
 fn lay_process(says: &Overrides, settings: &mut Settings) {
-    let Settings { log, admin, workers, drain, .. } = settings;
+    let Settings { log, admin, workers, drain, confine, .. } = settings;
     set(&mut log.format, says.log_format.map(Into::into));
     set(&mut log.filter, says.log_filter.as_ref().map(|filter| filter.0.clone()));
     set(&mut log.kernel, says.log_kernel);
@@ -153,6 +153,7 @@ fn lay_process(says: &Overrides, settings: &mut Settings) {
     set(admin, says.admin.map(|address| address.0));
     set(workers, says.workers.map(|n| n.0 as usize));
     set(drain, says.drain_time.map(|span| span.0));
+    set(confine, says.confine);
 }
 
 fn lay_ambassador(says: &Overrides, settings: &mut Settings) {

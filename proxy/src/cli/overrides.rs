@@ -55,6 +55,9 @@ pub struct Overrides {
     /// How long open connections may go on after SIGTERM, such as 30s; 0s ends them at once [default: 10m]
     #[arg(long, env = "SLUICE_DRAIN_TIME", value_name = "DURATION", help_heading = "Process")]
     pub drain_time: Option<AnySpan>,
+    /// Give up privileges that serving does not need, and system calls that it does not make; false for debugging [default: true]
+    #[arg(long, env = "SLUICE_CONFINE", value_name = "BOOL", value_parser = BoolishValueParser::new(), help_heading = "Process")]
+    pub confine: Option<bool>,
 
     /// Open connections in total; 0 takes what the descriptor limit allows [default: 0]
     #[arg(long, env = "SLUICE_MAX_CONNECTIONS", value_name = "N", help_heading = "Limits")]

@@ -43,6 +43,8 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// Worker threads; 0 takes the number of cores.
     pub workers: usize,
+    /// Whether privileges that serving does not need are given up, and system calls that it does not make.
+    pub confine: bool,
     /// What is written, and how.
     pub log: Log,
 }
@@ -277,6 +279,7 @@ impl Default for Settings {
             drain: Duration::from_secs(600),
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9915))),
             workers: 0,
+            confine: true,
             log: Log {
                 filter: "info".into(),
                 format: LogFormat::Text,

@@ -20,7 +20,11 @@ pub(super) async fn probe(settings: &Settings) -> Relay {
     let (connections, _) = connection_limit(settings.limits.connections);
     let kernel = Kernel { enabled: true, ..settings.kernel };
     let begun = Instant::now();
-    let (failed, why) = match KernelRelay::start(&kernel, connections, settings.log.kernel).await {
+    let started = match KernelRelay::load(&kernel, connections, settings.log.kernel) {
+        Ok(loaded) => loaded.start().await,
+        Err(error) => Err(error),
+    };
+    let (failed, why) = match started {
         Ok(_relay) => (None, String::new()),
         Err(error) => (error.step(), format!("{:#}", anyhow::Error::new(error))),
     };
@@ -77,7 +81,8 @@ const fn remedy(step: Step) -> &'static str {
         Step::Built => "use a sluice built with default features",
         Step::Load => {
             "needs CAP_BPF and CAP_NET_ADMIN, CONFIG_BPF_SYSCALL and CONFIG_BPF_STREAM_PARSER, \
-             and a seccomp profile and lockdown mode that allow bpf(2)"
+             and a seccomp profile and lockdown mode that allow bpf(2); before Linux 5.11 also memory to lock: \
+             ulimit -l unlimited, LimitMEMLOCK=infinity (systemd), or CAP_SYS_RESOURCE"
         }
         Step::Attach => "needs CAP_NET_ADMIN and CONFIG_BPF_STREAM_PARSER",
         Step::Insert => "look for another sockmap program on this machine: bpftool prog show type sk_skb",

@@ -1,19 +1,28 @@
 //! Who else listens on an address.
 
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use procfs::net::{TcpState, tcp, tcp6};
 use procfs::process::{FDTarget, Process, all_processes};
 
 /// Every listening socket of this network namespace at one moment, as far as /proc tells.
-pub(super) struct Listening(Vec<(SocketAddr, u64)>);
+pub(super) struct Listening {
+    /// With their inodes.
+    sockets: Vec<(SocketAddr, u64)>,
+    /// Who has which of these inodes. Every descriptor of the machine is looked at for that: for all addresses
+    /// together, since a new process has many, and connections wait at those that it has bound already.
+    holders: OnceCell<HashMap<u64, String>>,
+}
 
 impl Listening {
     /// Reads the kernel's tables, which have a line for each connection too.
     pub(super) fn now() -> Self {
         let entries = tcp().unwrap_or_default().into_iter().chain(tcp6().unwrap_or_default());
         let listening = entries.filter(|entry| entry.state == TcpState::Listen);
-        Self(listening.map(|entry| (entry.local_address, entry.inode)).collect())
+        let sockets = listening.map(|entry| (entry.local_address, entry.inode)).collect();
+        Self { sockets, holders: OnceCell::new() }
     }
 
     /// The process whose socket is in the way of one on `address`.
@@ -28,22 +37,40 @@ impl Listening {
 
     /// Other users' descriptors are not shown without privileges.
     fn holder(&self, wanted: impl Fn(SocketAddr) -> bool) -> Option<String> {
-        let sockets = self.0.iter().filter(|(address, _)| wanted(*address));
-        let inodes: Vec<u64> = sockets.map(|(_, inode)| *inode).collect();
-        if inodes.is_empty() {
-            return None;
+        let mut inodes =
+            self.sockets.iter().filter(|(address, _)| wanted(*address)).map(|(_, inode)| inode).peekable();
+        inodes.peek()?;
+        let holders = self.holders.get_or_init(|| self.find_holders());
+        inodes.find_map(|inode| holders.get(inode)).cloned()
+    }
+
+    fn find_holders(&self) -> HashMap<u64, String> {
+        let mut holders = HashMap::new();
+        for process in all_processes().into_iter().flatten().flatten() {
+            let held = held_by(&process);
+            let ours = self.sockets.iter().map(|(_, inode)| *inode).filter(|inode| held.contains(inode));
+            let ours: Vec<u64> = ours.collect();
+            if !ours.is_empty() {
+                let name = process.stat().map_or_else(|_| "a process".to_owned(), |stat| stat.comm);
+                let name = format!("{name} (pid {})", process.pid());
+                // Of several that share a socket, the first.
+                ours.into_iter().for_each(|inode| {
+                    holders.entry(inode).or_insert_with(|| name.clone());
+                });
+            }
         }
-        let process = all_processes().ok()?.flatten().find(|process| holds(process, &inodes))?;
-        let name = process.stat().map_or_else(|_| "a process".to_owned(), |stat| stat.comm);
-        Some(format!("{name} (pid {})", process.pid()))
+        holders
     }
 }
 
-fn holds(process: &Process, inodes: &[u64]) -> bool {
-    let is_one = |target: &FDTarget| matches!(target, FDTarget::Socket(inode) if inodes.contains(inode));
-    process.fd().is_ok_and(|mut descriptors| {
-        descriptors.any(|descriptor| descriptor.is_ok_and(|found| is_one(&found.target)))
-    })
+/// The sockets of a process.
+fn held_by(process: &Process) -> HashSet<u64> {
+    let descriptors = process.fd().into_iter().flatten().flatten();
+    let sockets = descriptors.filter_map(|descriptor| match descriptor.target {
+        FDTarget::Socket(inode) => Some(inode),
+        _ => None,
+    });
+    sockets.collect()
 }
 
 /// Whether two listening sockets exclude each other: the kernel takes a wildcard for every address of its

@@ -41,7 +41,7 @@ impl BindError {
             ),
             Some(E::ADDRINUSE) => match Listening::now().in_the_way_of(address) {
                 Some(holder) => format!(": {holder} listens there; stop it, or give the mapping another port"),
-                None => "; stop what listens there, or give the mapping another port".to_owned(),
+                None => "; stop what listens there (`ss -ltnp` names it), or give the mapping another port".to_owned(),
             },
             Some(E::ADDRNOTAVAIL) => {
                 "; no interface has it: it is listened on as soon as one does, or at once with --freebind true"

@@ -29,6 +29,10 @@ pub type MappingState = ();
 
 /// Never constructed.
 #[derive(Debug)]
+pub struct Loaded(Infallible);
+
+/// Never constructed.
+#[derive(Debug)]
 pub struct KernelRelay(Infallible);
 
 /// Never constructed.
@@ -44,12 +48,27 @@ pub struct Declined {
     pub sockets: [OwnedFd; 2],
 }
 
+impl Loaded {
+    /// Unreachable.
+    pub fn answers(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// Unreachable.
+    ///
+    /// # Errors
+    /// Unreachable.
+    pub async fn start(self) -> Result<KernelRelay, Unavailable> {
+        match self.0 {}
+    }
+}
+
 impl KernelRelay {
     /// Always refuses.
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn start(_: &settings::Kernel, _: u32, _: bool) -> Result<Self, Unavailable> {
+    pub fn load(_: &settings::Kernel, _: u32, _: bool) -> Result<Loaded, Unavailable> {
         Err(Unavailable)
     }
 

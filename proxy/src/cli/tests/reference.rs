@@ -72,7 +72,7 @@ fn help_tells_the_same_defaults_and_the_file_every_name() {
 
 #[test]
 fn settings_are_shown_as_a_file_would_have_them() {
-    let flags = "--admin=none --workers=3 --drain-time=1500ms --log-filter=warn,sluice=debug --log-format=json \
+    let flags = "--admin=none --workers=3 --confine=false --drain-time=1500ms --log-filter=warn,sluice=debug --log-format=json \
                  --log-kernel=true --access-log=close,open --access-log-interval=90s --max-connections=7 \
                  --max-connections-per-listener=5 --max-file-size=1MiB --kernel-relay=false \
                  --window-start=128KiB --window-max=1MiB --budget=1GiB --connect-timeout=250ms \

@@ -32,12 +32,14 @@ pub fn show(settings: &Settings) -> Map<String, Value> {
         drain,
         admin,
         workers,
+        confine,
         log,
     } = settings;
     let process = json!({
         "admin": admin.map_or_else(none, |address| address.to_string()),
         "workers": workers,
         "drain-time": span(*drain),
+        "confine": confine,
     });
     [
         process,

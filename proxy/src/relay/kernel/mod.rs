@@ -4,6 +4,7 @@
 mod credit;
 mod lane;
 mod offload;
+mod patience;
 mod progress;
 mod relay;
 mod run;
@@ -11,6 +12,6 @@ mod selftest;
 mod stats;
 
 pub use offload::Declined;
-pub use relay::{Carrying, KernelRelay, MappingState, Unavailable};
+pub use relay::{Carrying, KernelRelay, Loaded, MappingState, Unavailable};
 pub use run::FellBack;
 pub use selftest::SelfTestError;

@@ -9,7 +9,7 @@ use super::offload::{Declined, Offload, Window};
 use super::run::{Agent, FellBack};
 use super::selftest::{SelfTestError, self_test};
 use crate::config::settings;
-use crate::ebpf::{Datapath, LoadError, MappingSlot, Pair, default_limit, forward_log};
+use crate::ebpf::{Datapath, LoadError, MappingSlot, Pair, Reactor, default_limit, forward_log};
 use crate::telemetry::{CloseReason, KernelStats, Progress};
 
 /// Why there is no kernel relay.
@@ -40,6 +40,16 @@ impl Unavailable {
     }
 }
 
+/// The loaded kernel relay, which nobody has asked to relay anything.
+#[derive(Debug)]
+pub struct Loaded {
+    datapath: Arc<Datapath>,
+    reactor: Reactor,
+    window: Window,
+    after: u64,
+    log: bool,
+}
+
 /// The loaded and tested kernel relay.
 #[derive(Debug)]
 pub struct KernelRelay {
@@ -52,22 +62,19 @@ pub struct KernelRelay {
 /// A mapping's place in the kernel's tables.
 pub type MappingState = MappingSlot;
 
-impl KernelRelay {
-    /// Loads the program with room for `connections`, and proves that it works here.
+impl Loaded {
+    /// Whether the kernel lets this thread use the maps.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.datapath.mappings().answer()
+    }
+
+    /// Starts the agent's side, and proves that bytes are relayed faithfully here.
     ///
     /// # Errors
-    /// Why this kernel, these privileges or the settings give none.
-    pub async fn start(
-        settings: &settings::Kernel,
-        connections: u32,
-        log: bool,
-    ) -> Result<Self, Unavailable> {
-        if !settings.enabled {
-            return Err(Unavailable::SwitchedOff);
-        }
-        let budget = if settings.budget == 0 { default_limit() } else { settings.budget };
-        // The self-test's own pairs come on top.
-        let (datapath, reactor) = Datapath::load(connections + 8, budget, log)?;
+    /// What went wrong in the self-test, or before it.
+    pub async fn start(self) -> Result<KernelRelay, Unavailable> {
+        let Self { datapath, reactor, window, after, log } = self;
         tokio::spawn(async move {
             if let Err(error) = reactor.run().await {
                 tracing::error!(%error, "the kernel relay's reactor stopped");
@@ -82,9 +89,26 @@ impl KernelRelay {
                 }
             });
         }
-        let window = Window { start: settings.window_start.into(), max: settings.window_max.into() };
         self_test(&datapath, window).await?;
-        Ok(Self { datapath, window, after: settings.join_after, on: Arc::new(AtomicBool::new(true)) })
+        Ok(KernelRelay { datapath, window, after, on: Arc::new(AtomicBool::new(true)) })
+    }
+}
+
+impl KernelRelay {
+    /// Loads the program with room for `connections`; nothing that comes later takes more privileges than
+    /// relaying does. With `log`, every verdict is logged.
+    ///
+    /// # Errors
+    /// Why this kernel, these privileges or the settings give none.
+    pub fn load(settings: &settings::Kernel, connections: u32, log: bool) -> Result<Loaded, Unavailable> {
+        if !settings.enabled {
+            return Err(Unavailable::SwitchedOff);
+        }
+        let budget = if settings.budget == 0 { default_limit() } else { settings.budget };
+        // The self-test's own pairs come on top.
+        let (datapath, reactor) = Datapath::load(connections + 8, budget, log)?;
+        let window = Window { start: settings.window_start.into(), max: settings.window_max.into() };
+        Ok(Loaded { datapath, reactor, window, after: settings.join_after, log })
     }
 
     /// A place for a mapping's counters.
