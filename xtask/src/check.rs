@@ -4,12 +4,12 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::{cmd, ebpf, setup, tidy};
+use crate::{cmd, dependencies, ebpf, setup, tidy};
 
 /// Runs every check, also after a failure, and names those that failed.
 pub(crate) fn run() -> Result<()> {
     setup::run(setup::Scope::Build)?;
-    let checks: [(&str, &dyn Fn() -> Result<()>); 8] = [
+    let checks: [(&str, &dyn Fn() -> Result<()>); 9] = [
         ("tidy", &tidy::run),
         ("fmt", &|| cmd::run(&mut cmd::cargo(&["fmt", "--all", "--", "--check"]))),
         ("clippy", &|| clippy(&[])),
@@ -19,7 +19,8 @@ pub(crate) fn run() -> Result<()> {
         }),
         ("clippy for the kernel side", &ebpf::lint),
         ("documentation", &documentation),
-        ("licences and advisories", &deny),
+        ("licences and sources", &dependencies::deny),
+        ("advisories", &dependencies::audit),
     ];
     let mut failed = Vec::new();
     for (name, check) in checks {
@@ -43,12 +44,4 @@ fn clippy(args: &[&str]) -> Result<()> {
 fn documentation() -> Result<()> {
     let mut cmd: Command = cmd::cargo(&["doc", "--no-deps", "--document-private-items"]);
     cmd::run(cmd.env("RUSTDOCFLAGS", "-D warnings"))
-}
-
-fn deny() -> Result<()> {
-    if !cmd::installed("cargo-deny") {
-        eprintln!("check: cargo-deny is not installed; left out");
-        return Ok(());
-    }
-    cmd::run(&mut cmd::cargo(&["deny", "check", "--config", ".deny.toml"]))
 }

@@ -8,6 +8,7 @@ mod bench;
 mod bpf;
 mod check;
 mod cmd;
+mod dependencies;
 mod dist;
 mod ebpf;
 mod echo;
@@ -16,10 +17,13 @@ mod kubernetes;
 mod pip;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
+mod vm;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -43,7 +47,10 @@ enum Task {
     Test(test::Selection),
     /// Fuzz the readers of bytes that others write: ClientHello, PEM, Secrets, documents.
     Fuzz(fuzz::Options),
-    /// What a change must pass: format, lints for host and kernel, tidy, documentation.
+    /// Everything at once for minutes or hours: load, reloads, crashes, shortages; every byte and end judged.
+    Soak(soak::Options),
+    /// What a change must pass: format, lints for host and kernel, tidy, documentation, licences, and advisories where
+    /// RustSec's database can be had (SLUICE_ADVISORY_DB names a clone of it).
     Check,
     /// The rules of the architecture that no compiler checks.
     Tidy,
@@ -60,6 +67,12 @@ enum Task {
     /// A process of the bench.
     #[command(hide = true, subcommand)]
     BenchPart(bench::Part),
+    /// The part of `test --vm` that runs in the emulated machine.
+    #[command(hide = true)]
+    VmGuest {
+        /// What to run.
+        plan: PathBuf,
+    },
     /// Send every byte back: the example's upstream; ends with its parent.
     #[command(hide = true)]
     Echo {
@@ -84,12 +97,14 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Run { debug, args } => run::run(debug, &args)?,
         Task::Test(selection) => return test::run(&selection),
         Task::Fuzz(options) => fuzz::run(&options)?,
+        Task::Soak(options) => soak::run(&options)?,
         Task::Check => check::run()?,
         Task::Tidy => tidy::run()?,
         Task::Ebpf { disassemble } => ebpf::run(disassemble)?,
         Task::Dist => dist::run()?,
         Task::Bench(options) => bench::run(&options)?,
         Task::BenchPart(part) => bench::part(&part)?,
+        Task::VmGuest { plan } => vm::guest(&plan)?,
         Task::Echo { address, parent } => echo::serve(address, parent)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -18,7 +18,8 @@ const DEBIAN_RUST: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 const BUILD: [&str; 4] = ["g++", "libc6-dev", "libzstd-dev", "zlib1g-dev"];
 
 /// What the tests let sluice stand between: package, and a program of it.
-const TEST: [(&str, &str); 16] = [
+const TEST: [(&str, &str); 17] = [
+    ("bpftool", "bpftool"),
     ("curl", "curl"),
     ("iproute2", "ip"),
     ("iptables", "iptables"),
@@ -91,6 +92,14 @@ pub(crate) fn fuzzing() -> Result<()> {
         Some(apt) => apt.install(&["g++", "libc6-dev", "openssl"], "fuzzing"),
         None => Ok(()),
     }
+}
+
+/// Adds what booting another kernel takes.
+pub(crate) fn emulation() -> Result<()> {
+    const PACKAGES: [&str; 6] =
+        ["binutils", "bpftool", "busybox-static", "debian-archive-keyring", "kmod", "qemu-system-x86"];
+    let apt = Apt::here().context("kernels to emulate come from Debian, by apt")?;
+    apt.install(&PACKAGES, "emulating another kernel")
 }
 
 fn build_tools(apt: Option<&Apt>) -> Result<()> {

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: unit tests, `it`, and as root `kernel`, by nextest where it is installed.
+//! `cargo xtask test`: unit tests, `it`, and as root `kernel`, by nextest where it is installed;
+//! and `--vm`, on another kernel.
 
 use std::env;
 use std::process::{Command, ExitCode, Stdio};
@@ -6,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 
-use crate::{cmd, setup};
+use crate::{cmd, setup, vm};
 
 /// Which tests; all of them when nothing is asked for.
 #[derive(Debug, Args)]
@@ -21,13 +22,15 @@ pub(crate) struct Selection {
     /// Only the tests of the kernel relay; they need root.
     #[arg(long, group = "suite")]
     kernel: bool,
+    #[command(flatten)]
+    vm: vm::Options,
     /// Only tests with this in their name.
     filter: Option<String>,
 }
 
 const UNIT: &[&str] = &["--lib", "--bins"];
 const IT: &[&str] = &["--test", "it"];
-const KERNEL: &[&str] = &["--test", "kernel"];
+const KERNEL: &[&str] = &["--test", "kernel", "--test", "soak"];
 const UNPRIVILEGED: &[&str] = &["--lib", "--bins", "--test", "it"];
 const ALL: &[&str] = &["--tests"];
 
@@ -35,6 +38,9 @@ const ALL: &[&str] = &["--tests"];
 pub(crate) fn run(selection: &Selection) -> Result<ExitCode> {
     setup::run(setup::Scope::All)?;
     let filter = selection.filter.as_deref();
+    if let Some(version) = &selection.vm.vm {
+        return vm::run(version, &selection.vm, filter);
+    }
     match selection {
         Selection { unit: true, .. } => suite("unit tests", UNIT, filter, false),
         Selection { it: true, .. } => suite("integration tests", IT, filter, false),
@@ -83,7 +89,7 @@ fn runner(targets: &[&str], filter: Option<&str>) -> Command {
 }
 
 /// Lets the test programs, and only them, run as root, and BPF be required there.
-fn privileged(runner: &mut Command) -> Result<()> {
+pub(crate) fn privileged(runner: &mut Command) -> Result<()> {
     if env::var_os("SLUICE_REQUIRE_BPF").is_none() {
         runner.env("SLUICE_REQUIRE_BPF", "1");
     }
