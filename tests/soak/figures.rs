@@ -62,7 +62,7 @@ impl Figures {
             descriptors: others.len(),
             pipes: pipes.len(),
             threads: entries("task").count(),
-            sockets: sockets(),
+            sockets: sockets().len(),
             map_entries: ["SOCKETS", "LANES"].iter().map(|map| bpf::map_of(pid, map).cookies().len()).sum(),
             gauges: GAUGES.iter().map(|gauge| sum(&metrics, gauge)).sum(),
             resident: Usage::of(pid).resident,
@@ -91,10 +91,22 @@ fn sum(metrics: &str, series: &str) -> u64 {
     values.sum::<f64>() as u64
 }
 
-/// Sockets that somebody holds, or that the kernel still has to finish.
-fn sockets() -> usize {
-    let table = net::run("ss", &["-tanH"]);
-    table.lines().filter(|line| !line.starts_with("LISTEN") && !line.starts_with("TIME-WAIT")).count()
+/// Sockets that somebody holds, or that the kernel still has to finish: a line each, with who and what it waits for.
+pub(crate) fn sockets() -> Vec<String> {
+    let table = net::run("ss", &["-tanoepiOH"]);
+    let open = table.lines().filter(|line| !line.starts_with("LISTEN") && !line.starts_with("TIME-WAIT"));
+    open.map(str::to_owned).collect()
+}
+
+/// Whether the sockets that are left are TCP's alone to finish: nobody holds them, and each has a timer, to repeat what
+/// was lost or to forget it. Where segments took seconds, or one after the other was lost, that may be a minute.
+/// Keepalive is none: who waits to be accepted has that too.
+pub(crate) fn ends_by_itself() -> bool {
+    let sockets = sockets();
+    let alone = |socket: &String| {
+        socket.contains(" timer:(") && !socket.contains(" timer:(keepalive") && !socket.contains(" users:(")
+    };
+    !sockets.is_empty() && sockets.iter().all(alone)
 }
 
 impl fmt::Display for Figures {

@@ -227,17 +227,19 @@ impl Run {
         let _stays =
             (self.settings.sabotage == Some(Sabotage::Connection)).then(|| connect(&Route::Splice.front()));
         let first = self.rests.first().map(|(_, figures)| *figures);
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let begun = Instant::now();
         let figures = loop {
             let figures = Figures::of(proxy.pid(), proxy.admin());
-            if figures.at_rest(&first.unwrap_or(figures)) || Instant::now() > deadline {
+            let patience = if figures::ends_by_itself() { PATIENCE } else { Duration::from_secs(20) };
+            if figures.at_rest(&first.unwrap_or(figures)) || begun.elapsed() > patience {
                 break figures;
             }
             std::thread::sleep(Duration::from_millis(50)); // tidy: polls what ends by itself
         };
         if !figures.at_rest(&first.unwrap_or(figures)) {
             let first = first.unwrap_or(figures);
-            self.ledger().fault(format!("left behind:\n{HEADING}\n{figures}\nat first\n{first}"));
+            let sockets = figures::sockets().join("\n");
+            self.ledger().fault(format!("left behind:\n{HEADING}\n{figures}\nat first\n{first}\n{sockets}"));
         }
         for fault in figures::never(proxy.admin()) {
             self.ledger().fault(fault);
