@@ -88,6 +88,7 @@ pub(crate) enum State {
     Established = 1,
     SynSent = 2,
     CloseWait = 8,
+    LastAck = 9,
 }
 
 /// Which port of a socket.
@@ -102,11 +103,16 @@ pub(crate) enum Port {
 /// # Panics
 /// When none ever is.
 pub(crate) fn await_state(port: Port, state: State) {
-    super::eventually("a socket's state", || {
-        let state = format!("{:02X}", state as u8);
-        let is = |socket: &Vec<String>| port.is_of(socket) && socket[3] == state;
-        sockets().iter().any(is).then_some(())
-    });
+    super::eventually("a socket's state", || is_in_state(port, state).then_some(()));
+}
+
+/// Whether an IPv4 socket of this thread's namespace is in this state.
+///
+/// # Panics
+/// When the kernel's table has another shape.
+pub(crate) fn is_in_state(port: Port, state: State) -> bool {
+    let state = format!("{:02X}", state as u8);
+    sockets().iter().any(|socket| port.is_of(socket) && socket[3] == state)
 }
 
 /// Waits until an IPv4 socket between these ports holds bytes that nobody has read.

@@ -1,12 +1,16 @@
 //! Ends that are not in order: a reset stays a reset, and says whose it was.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::sync::mpsc::channel;
 
 use crate::harness::backend::Backend;
 use crate::harness::client::{connect, expect_reset, reset};
+use crate::harness::eventually;
+use crate::harness::net::{Port, State, await_state, is_in_state, run};
 use crate::harness::payload::Payload;
 use crate::relay::{BACK, FRONT, Relay, on_every_relay};
+use crate::stall::{handed_over, push_until_stuck};
 
 on_every_relay!(
     a_clients_reset_reaches_the_server,
@@ -14,6 +18,7 @@ on_every_relay!(
     what_came_before_a_reset_arrives,
     a_server_that_closes_with_unread_data,
     nobody_listens,
+    an_end_that_is_lost_before_the_other_side_breaks,
 );
 
 const PART: Payload = Payload { seed: 1, len: 400_000 };
@@ -55,7 +60,7 @@ fn what_came_before_a_reset_arrives(relay: Relay) {
     Backend::serve(BACK, |mut stream| {
         PART.send(&mut stream).unwrap();
         // Acknowledged by sluice's kernel, so the reset cannot overtake it there.
-        crate::harness::eventually("acknowledgement", || {
+        eventually("acknowledgement", || {
             (sluice::relay::socket::unacked(std::os::fd::AsFd::as_fd(&stream)).unwrap() == 0).then_some(())
         });
         reset(stream);
@@ -88,4 +93,39 @@ fn nobody_listens(relay: Relay) {
     expect_reset(&mut connect(FRONT));
     let record = sluice.closed();
     assert_eq!((&record["reason"], &record["side"]), (&"connect_failed".into(), &"upstream".into()));
+}
+
+/// A client that has ended waits for the server's end alone. That gets lost, and before it is repeated the server
+/// breaks, over bytes of the client's that it never read.
+fn an_end_that_is_lost_before_the_other_side_breaks(relay: Relay) {
+    let accepted = handed_over();
+    let mut sluice = relay.start();
+    let mut client = connect(FRONT);
+    let mut server = accepted.recv().unwrap();
+    push_until_stuck(&client);
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut some = vec![0; 64 << 10];
+    eventually("the client's end", || {
+        let come = is_in_state(Port::Local(7000), State::CloseWait);
+        if !come {
+            server.read_exact(&mut some).unwrap();
+        }
+        come.then_some(())
+    });
+
+    let ends = |change| {
+        let ends = ["--tcp-flags", "FIN", "FIN", "-j", "DROP"];
+        run("iptables-legacy", &[&[change, "INPUT", "-p", "tcp", "--sport", "7000"], &ends[..]].concat())
+    };
+    ends("-A");
+    server.write_all(b"that is all").unwrap();
+    server.shutdown(Shutdown::Write).unwrap();
+    client.read_exact(&mut [0; 11]).unwrap();
+    await_state(Port::Local(7000), State::LastAck);
+    reset(server);
+    assert_eq!(sluice.closed()["reason"], "upstream_reset");
+    ends("-D");
+    // A reset where sluice's socket held bytes that were not read: close(2) sees to that.
+    let told = client.read(&mut [0; 1]).map_err(|e| e.kind());
+    assert!(matches!(told, Ok(0) | Err(ErrorKind::ConnectionReset)), "{told:?}");
 }

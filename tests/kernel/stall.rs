@@ -32,7 +32,7 @@ const ADMIN: Admin = Admin("127.0.0.1:9915");
 const PEERS: usize = 64 << 10;
 
 /// A backend that hands each connection to the test.
-fn handed_over() -> Receiver<TcpStream> {
+pub(crate) fn handed_over() -> Receiver<TcpStream> {
     let (sender, receiver) = channel();
     let sender = Mutex::new(sender);
     Backend::serve(BACK, move |stream| {
@@ -49,7 +49,7 @@ fn connections(n: usize, accepted: &Receiver<TcpStream>) -> (Vec<TcpStream>, Vec
 }
 
 /// Writes as much as goes in, until nothing has for half a second.
-fn push_until_stuck(stream: &TcpStream) -> u64 {
+pub(crate) fn push_until_stuck(stream: &TcpStream) -> u64 {
     let block = vec![0x5A; 64 << 10];
     let mut out = stream;
     out.set_write_timeout(Some(Duration::from_millis(500))).unwrap();

@@ -27,11 +27,16 @@ pub struct TcpInfo {
     pub ended: bool,
     /// Whether nothing comes or goes any more: after a reset, or after both ends.
     pub closed: bool,
+    /// Whether its end has come and ours is said, but not acknowledged yet.
+    pub said: bool,
 }
 
 /// tcpi_state of sockets whose peer has surely finished: TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING
 /// (include/net/tcp_states.h). CLOSE may also be a reset.
 const FIN_RECEIVED: [u8; 4] = [6, 8, 9, 11];
+
+/// tcpi_state CLOSING and LAST_ACK.
+const ENDS_SAID: [u8; 2] = [11, 9];
 
 /// tcpi_state CLOSE.
 const CLOSE: u8 = 7;
@@ -94,6 +99,7 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         received: raw.bytes_received,
         ended: FIN_RECEIVED.contains(&raw.state),
         closed: raw.state == CLOSE,
+        said: ENDS_SAID.contains(&raw.state),
     })
 }
 
@@ -250,6 +256,21 @@ pub fn at_urgent_mark(socket: BorrowedFd<'_>) -> bool {
 /// shutdown(2)'s.
 pub fn finish(socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::net::shutdown(socket, Shutdown::Write)?)
+}
+
+/// Has close(2) end a relayed connection's socket in order, where all that was to be said over it is said; else by
+/// the reset that it began with.
+///
+/// A reset is for those who would take an end for more than it is. Where both ends were said already,
+/// `tcp_disconnect` sends none: it only forgets what is on its way, the last bytes and the end of a stream that is
+/// complete, so that a peer which misses them waits for ever. That is left to TCP to repeat, whatever became of the
+/// other side.
+pub fn settle(socket: BorrowedFd<'_>, in_order: bool) {
+    let said = || tcp_info(socket).is_ok_and(|info| info.said);
+    if in_order || said() {
+        // On failure close(2) resets, after everything was delivered: no worse than noisy.
+        let _ = reset_on_close(socket, false);
+    }
 }
 
 /// Chooses what close(2) does: a RST that throws away what is queued, or the ordinary close.

@@ -73,11 +73,8 @@ impl Agent {
         if let Some(offload) = &self.offload {
             fell_back(offload.too_early(self.charged()).unwrap_or("rush"));
         }
-        if reason == CloseReason::Finished {
-            for end in PairEnd::BOTH {
-                // On failure close(2) resets, after everything was delivered: no worse than noisy.
-                let _ = socket::reset_on_close(self.pair.socket(end), false);
-            }
+        for end in PairEnd::BOTH {
+            socket::settle(self.pair.socket(end), reason == CloseReason::Finished);
         }
         reason
     }

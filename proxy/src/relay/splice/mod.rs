@@ -52,11 +52,8 @@ pub async fn run(
         }
     };
     let reason = relay(&downstream, &upstream, pool, terms, &progress).await;
-    if reason == CloseReason::Finished {
-        for stream in [&downstream, &upstream] {
-            // On failure close(2) resets, after everything was delivered: no worse than noisy.
-            let _ = socket::reset_on_close(stream.as_fd(), false);
-        }
+    for stream in [&downstream, &upstream] {
+        socket::settle(stream.as_fd(), reason == CloseReason::Finished);
     }
     reason
 }

@@ -67,12 +67,9 @@ pub async fn run(
     let lanes = Default::default();
     let mut pair = Pair { legs: &mut legs, lanes, pool, progress: &progress, heard_before_end: None };
     let reason = pair.relay(terms).await;
-    if reason == CloseReason::Finished {
-        let told = [&pair.lanes[1], &pair.lanes[0]].map(Lane::finished);
-        for (leg, _) in legs.iter().zip(told).filter(|(_, told)| *told) {
-            // On failure close(2) resets, after everything was delivered: no worse than noisy.
-            let _ = socket::reset_on_close(leg.stream.as_fd(), false);
-        }
+    let told = [&pair.lanes[1], &pair.lanes[0]].map(Lane::finished);
+    for (leg, told) in legs.iter().zip(told) {
+        socket::settle(leg.stream.as_fd(), told && reason == CloseReason::Finished);
     }
     reason
 }
