@@ -167,15 +167,20 @@ impl Run {
         self.figures();
     }
 
-    /// A connection's line comes once its sockets are closed, which is after its ends have seen its end.
+    /// A connection's line comes once its sockets are closed, which is after its ends have seen its end, and may be long
+    /// after: what they said last may have to be repeated, and repeated again.
     fn await_records(&self) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let begun = Instant::now();
         let missing = |number: &u64, entry: &crate::ledger::Entry| {
             let shape = self.settings.plan.shape(*number);
             let hits = self.ledger().hits(entry, shape.route.upstreams());
             entry.records.is_empty() && hits.must_be_logged()
         };
-        while self.ledger().count(missing) > 0 && Instant::now() < deadline {
+        while self.ledger().count(missing) > 0 {
+            let passed = begun.elapsed();
+            if passed > PATIENCE || (passed > Duration::from_secs(20) && figures::sockets().is_empty()) {
+                break;
+            }
             std::thread::sleep(Duration::from_millis(20)); // tidy: polls what ends by itself
         }
     }
