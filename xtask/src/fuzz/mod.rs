@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// How long each target runs.
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// What inputs are made from; another one each time without it.
+    #[arg(long)]
+    seed: Option<u32>,
     /// Only this one: a folder of tests/fuzz/corpus.
     target: Option<String>,
 }
@@ -40,7 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     seeds::grow(&work().join("corpus"))?;
     let mut found = Vec::new();
     for target in &targets {
-        let report = fuzz(&program, target, options.seconds)?;
+        let report = fuzz(&program, target, options)?;
         println!("{target}: {report}");
         found.extend(report.finding.map(|input| {
             let (program, input) = (program.display(), input.display());
@@ -77,7 +80,8 @@ fn chosen(only: Option<&str>) -> Result<Vec<String>> {
     Ok(targets)
 }
 
-fn fuzz(program: &Path, target: &str, seconds: u32) -> Result<Report> {
+fn fuzz(program: &Path, target: &str, options: &Options) -> Result<Report> {
+    let Options { seconds, seed, .. } = options;
     let (grown, artifacts) = (work().join("corpus").join(target), work().join("artifacts").join(target));
     let log = work().join(format!("{target}.log"));
     for folder in [&grown, &artifacts] {
@@ -88,6 +92,7 @@ fn fuzz(program: &Path, target: &str, seconds: u32) -> Result<Report> {
         .env("SLUICE_FUZZ_TARGET", target)
         .args([LONGEST, HANG, MEBIBYTES, "-print_final_stats=1"])
         .arg(format!("-max_total_time={seconds}"))
+        .args(seed.map(|seed| format!("-seed={seed}")))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         // What is new goes into the first.
         .args([grown, corpus().join(target)]);
