@@ -1,6 +1,9 @@
 //! System packages on Debian and its kin: which are missing, and how they get there.
 
 use std::cell::Cell;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -32,6 +35,25 @@ impl Apt {
         cmd::run(&mut apt).with_context(|| format!("installing {}", missing.join(" ")))
     }
 
+    /// Unpacks a package, and what it needs of others that are not installed, into a folder of ours.
+    pub(crate) fn unpack(&self, package: &str, folder: &Path) -> Result<()> {
+        eprintln!("setup: unpacking {package} into {}", folder.display());
+        self.refresh()?;
+        let simulation = ["install", "--simulate", "--no-install-recommends", package];
+        let plan =
+            cmd::ask("apt-get", &simulation).with_context(|| format!("apt finds no way to {package}"))?;
+        let parcels = folder.join("parcels");
+        fs::create_dir_all(&parcels).with_context(|| parcels.display().to_string())?;
+        let mut download = Command::new("apt-get");
+        // The folder lies below the repository, where apt's own user has no business.
+        download.args(["download", "-q", "-o", "APT::Sandbox::User=root"]).args(to_install(&plan));
+        cmd::run(download.current_dir(&parcels))?;
+        for parcel in fs::read_dir(&parcels)? {
+            cmd::run(Command::new("dpkg").arg("-x").arg(parcel?.path()).arg(folder))?;
+        }
+        fs::remove_dir_all(&parcels).with_context(|| parcels.display().to_string())
+    }
+
     /// Whether a package is installed or could be.
     pub(crate) fn offers(&self, package: &str) -> Result<bool> {
         if missing(&[package]).is_empty() || known(package) {
@@ -53,9 +75,14 @@ fn known(package: &str) -> bool {
     cmd::ask("apt-cache", &["show", "--no-all-versions", package]).is_some()
 }
 
+/// The packages that a simulation of `apt-get install` would install.
+fn to_install(plan: &str) -> Vec<&str> {
+    plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next()).collect()
+}
+
 fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     // dpkg-query fails as a whole when it has never heard of one of them; what it prints still counts.
-    let out = std::process::Command::new("dpkg-query")
+    let out = Command::new("dpkg-query")
         .args(["--show", "--showformat=${Package} ${db:Status-Status}\\n"])
         .args(packages)
         .output();
@@ -65,4 +92,16 @@ fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
         .copied()
         .filter(|package| !listed.lines().any(|line| line == format!("{package} installed")))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_install;
+
+    #[test]
+    fn reads_what_apt_would_install() {
+        let plan = "Reading package lists...\nRemv qemu-utils [1:10.0.2]\nInst seabios (1.16.2-1 Debian:12 [all])\n\
+                    Inst qemu-system-x86 (1:7.2 Debian:12 [amd64])\nConf seabios (1.16.2-1 Debian:12 [all])\n";
+        assert_eq!(to_install(plan), ["seabios", "qemu-system-x86"]);
+    }
 }

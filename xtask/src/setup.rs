@@ -94,10 +94,9 @@ pub(crate) fn fuzzing() -> Result<()> {
     }
 }
 
-/// Adds what booting another kernel takes.
+/// Adds what booting another kernel takes, besides qemu.
 pub(crate) fn emulation() -> Result<()> {
-    const PACKAGES: [&str; 6] =
-        ["binutils", "bpftool", "busybox-static", "debian-archive-keyring", "kmod", "qemu-system-x86"];
+    const PACKAGES: [&str; 5] = ["binutils", "bpftool", "busybox-static", "debian-archive-keyring", "kmod"];
     let apt = Apt::here().context("kernels to emulate come from Debian, by apt")?;
     apt.install(&PACKAGES, "emulating another kernel")
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::qemu::Qemu;
 use crate::cmd;
-
-const PROGRAM: &str = "qemu-system-x86_64";
 
 /// A running guest; killed when dropped, and when this process ends.
 #[derive(Debug)]
@@ -26,8 +25,7 @@ pub(super) struct Machine {
 impl Machine {
     /// Boots a kernel with its root. It has so much time for everything.
     pub(super) fn boot(kernel: &Path, root: &Path, console: PathBuf, time: Duration) -> Result<Self> {
-        let mut qemu = Command::new("setpriv");
-        qemu.args(["--pdeathsig", "KILL", PROGRAM]);
+        let mut qemu = Qemu::find()?.command()?;
         qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "4G"]);
         qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(root);
@@ -35,7 +33,7 @@ impl Machine {
         // Its first serial line has the kernel's words, its second those of the tests.
         qemu.arg("-serial").arg(format!("file:{}", console.display())).args(["-serial", "stdio"]);
         cmd::show(&qemu);
-        let mut qemu = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context(PROGRAM)?;
+        let mut qemu = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("qemu")?;
         let out = qemu.stdout.take().context("qemu has no output")?;
         let (sender, lines) = channel();
         thread::spawn(move || {

@@ -8,6 +8,7 @@ mod kernel;
 mod machine;
 mod plan;
 mod programs;
+mod qemu;
 mod report;
 
 use std::env;
