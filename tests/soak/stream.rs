@@ -40,8 +40,8 @@ impl Stream {
 }
 
 /// Small writes leave at once. And an end that was missed is asked for: where memory is short or segments are lost a
-/// reset may be out of sequence, the ACK that would challenge it is left out if there was one within half a second (tcp_invalid_ratelimit), and nobody
-/// says it again.
+/// reset may be out of sequence, the ACK that would challenge it is left out if there was one within half a second
+/// (`tcp_invalid_ratelimit`), and nobody says it again.
 pub(crate) fn attend(tcp: &TcpStream) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     let probes =
